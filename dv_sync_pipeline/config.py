@@ -1,0 +1,490 @@
+"""What `sync.yaml` may say, and how it is read.
+
+Belongs here: the pydantic models of the file, `${VAR}` substitution, and messages that name the
+line. Does not belong here: anything that asks an environment whether a table or column exists;
+that is `sync/engine.py`. The process environment is not read here either: `load` is given the
+variables by the composition roots (`definitions.py`, `cli/`).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from dv_sync_pipeline.errors import ConfigurationError
+from dv_sync_pipeline.redact import redact
+
+__all__ = [
+    "CertificateCredential",
+    "ClientSecretCredential",
+    "Configuration",
+    "Credential",
+    "EnvironmentConfiguration",
+    "Environments",
+    "Schedule",
+    "TableConfiguration",
+    "find",
+    "load",
+    "parse",
+]
+
+CONFIGURATION_VARIABLE = "DV_SYNC_CONFIG"
+DEFAULT_FILE_NAME = "sync.yaml"
+
+_VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+_LOGICAL_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_STATUS_COLUMNS = frozenset({"statecode", "statuscode"})
+
+
+class _Model(BaseModel):
+    """Frozen, and strict about unknown settings: a misspelt setting must not pass silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _check_logical_name(name: Any) -> Any:
+    if isinstance(name, str) and not _LOGICAL_NAME.fullmatch(name):
+        msg = f"{name!r} is not a logical name: lower-case letters, digits and _ only"
+        raise ValueError(msg)
+    return name
+
+
+def _name_columns_after_themselves(columns: Any) -> Any:
+    return {name: name for name in columns} if isinstance(columns, list) else columns
+
+
+def _split_key(key: Any) -> Any:
+    return (key,) if isinstance(key, str) else key
+
+
+LogicalName = Annotated[str, BeforeValidator(_check_logical_name)]
+"""A table's or column's logical name (DATAVERSE 3.3: always lower case)."""
+
+ColumnMapping = Annotated[
+    dict[LogicalName, LogicalName], BeforeValidator(_name_columns_after_themselves)
+]
+"""Primary column → secondary column; a plain list maps each column to its own name."""
+
+
+class ClientSecretCredential(_Model):
+    """An application user that proves itself with a secret.
+
+    The secret comes from a variable (`client_secret: ${NAME}`) or from a file, never from the text
+    of `sync.yaml` itself.
+    """
+
+    kind: Literal["client_secret"]
+    tenant_id: str = Field(min_length=1, description="Entra tenant: GUID or domain.")
+    client_id: str = Field(min_length=1, description="Application (client) id.")
+    client_secret: SecretStr | None = None
+    client_secret_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _has_one_secret(self) -> Self:
+        if (self.client_secret is None) == (self.client_secret_file is None):
+            msg = "give either client_secret or client_secret_file"
+            raise ValueError(msg)
+        if self.client_secret is not None and not self.client_secret.get_secret_value():
+            msg = "client_secret is empty: set the variable that it names"
+            raise ValueError(msg)
+        return self
+
+    def read_secret(self) -> str:
+        """The secret itself; raises `ConfigurationError` when its file cannot be read."""
+        if self.client_secret is not None:
+            return self.client_secret.get_secret_value()
+        return _read_text(self.client_secret_file, purpose="client secret").strip()
+
+
+class CertificateCredential(_Model):
+    """An application user that proves itself with a certificate (DATAVERSE 1.4)."""
+
+    kind: Literal["certificate"]
+    tenant_id: str = Field(min_length=1, description="Entra tenant: GUID or domain.")
+    client_id: str = Field(min_length=1, description="Application (client) id.")
+    certificate_file: Path = Field(description="PEM file with the private key and certificate.")
+
+    def read_pem(self) -> str:
+        """Private key and certificate; raises `ConfigurationError` when they cannot be read."""
+        return _read_text(self.certificate_file, purpose="certificate")
+
+
+Credential = Annotated[
+    ClientSecretCredential | CertificateCredential, Field(discriminator="kind")
+]
+
+
+class EnvironmentConfiguration(_Model):
+    """One Dataverse organisation and the application users that may speak to it."""
+
+    url: str = Field(description="https://contoso.crm4.dynamics.com")
+    credentials: tuple[Credential, ...] = Field(min_length=1)
+    organization_id: str = Field(
+        default="", description="If set, any other organisation is refused."
+    )
+    authority: str = Field(
+        default="https://login.microsoftonline.com",
+        description="Where tokens come from; other for sovereign clouds and the emulator.",
+    )
+    ca_file: Path | None = Field(
+        default=None, description="PEM file of a certificate authority to trust besides none else."
+    )
+    rows_per_page: int = Field(default=5000, ge=1, le=5000)
+    rows_per_call: int = Field(
+        default=500, ge=1, le=1000, description="Rows in one bulk message (DATAVERSE 8.2)."
+    )
+    requests_in_flight: int = Field(
+        default=4, ge=1, le=52, description="At once, for one run (DATAVERSE 9.1: 52 at most)."
+    )
+
+    @field_validator("url", "authority")
+    @classmethod
+    def _is_https_origin(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme != "https" or not parts.hostname or parts.query or parts.username:
+            msg = f"{redact(url)!r} is not an https address such as https://contoso.crm.dynamics.com"
+            raise ValueError(msg)
+        return url.rstrip("/")
+
+    @field_validator("url")
+    @classmethod
+    def _has_no_path(cls, url: str) -> str:
+        if urlsplit(url).path not in ("", "/"):
+            msg = f"{url!r} has a path: give the environment's address alone"
+            raise ValueError(msg)
+        return url
+
+
+class Environments(_Model):
+    """The two environments: the primary has the authority, the secondary is kept equal to it."""
+
+    primary: EnvironmentConfiguration
+    secondary: EnvironmentConfiguration
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        if self.primary.url.lower() == self.secondary.url.lower():
+            msg = "primary and secondary have the same url"
+            raise ValueError(msg)
+        return self
+
+
+class Schedule(_Model):
+    """When the nightly reconciliation runs."""
+
+    reconcile: str | None = Field(default="0 2 * * *", description="Cron expression, or null.")
+    timezone: str = "UTC"
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known_timezone(cls, timezone: str) -> str:
+        try:
+            ZoneInfo(timezone)
+        except (KeyError, ValueError, OSError) as error:
+            msg = f"{timezone!r} is not a time zone such as Europe/Berlin"
+            raise ValueError(msg) from error
+        return timezone
+
+    @field_validator("reconcile")
+    @classmethod
+    def _has_five_fields(cls, cron: str | None) -> str | None:
+        if cron is not None and len(cron.split()) != 5:  # noqa: PLR2004 - cron has five fields
+            msg = f"{cron!r} is not a cron expression of five fields such as '0 2 * * *'"
+            raise ValueError(msg)
+        return cron
+
+
+class TableConfiguration(_Model):
+    """One synchronized table.
+
+    Attributes:
+        table: its name in the primary.
+        target: its name in the secondary; the same unless told otherwise.
+        key: the columns (in the primary) by which rows of both sides are matched; `("id",)`
+            matches by GUID.
+        columns: mapped columns, primary name → secondary name.
+        lookups: lookup columns → the synchronized table they point to (primary names).
+        status: `direct` sets state and status reason; `none` leaves them alone.
+        deletes: what happens to a secondary row whose primary row is gone; `keep` reports it.
+        group: the asset group in Dagster.
+        description: shown in Dagster.
+
+    """
+
+    table: LogicalName
+    target: LogicalName = ""
+    key: Annotated[tuple[LogicalName, ...], BeforeValidator(_split_key), Field(min_length=1)]
+    columns: ColumnMapping = Field(default_factory=dict)
+    lookups: dict[LogicalName, LogicalName] = Field(default_factory=dict)
+    status: Literal["direct", "none"] = "direct"
+    deletes: Literal["keep"] = "keep"
+    group: LogicalName = "tables"
+    description: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _target_defaults_to_table(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("target") is None and "table" in values:
+            return {**values, "target": values["table"]}
+        return values
+
+    @model_validator(mode="after")
+    def _maps_each_column_once(self) -> Self:
+        for problem in self._mapping_problems():
+            raise ValueError(problem)
+        return self
+
+    def _mapping_problems(self) -> Iterator[str]:
+        twice = self.columns.keys() & self.lookups.keys()
+        if twice:
+            yield f"{_listed(twice)} stands in columns and in lookups: a lookup goes in lookups"
+        targets = [*self.columns.values(), *self.lookups]
+        repeated = {name for name in targets if targets.count(name) > 1}
+        if repeated:
+            yield f"two columns are mapped to {_listed(repeated)}"
+        reserved = _STATUS_COLUMNS & (self.columns.keys() | set(targets))
+        if reserved:
+            yield f"{_listed(reserved)} cannot be mapped: set status: direct instead"
+        unmapped = set(self.key) - self.columns.keys() - self.lookups.keys() - {"id"}
+        if unmapped:
+            yield f"key column {_listed(unmapped)} is neither in columns nor in lookups"
+        if "id" in self.key and len(self.key) > 1:
+            yield "key: id stands alone, it cannot be combined with other columns"
+
+    @property
+    def matches_by_id(self) -> bool:
+        """Whether rows are matched by GUID and not by an alternate key."""
+        return self.key == ("id",)
+
+    @property
+    def target_columns(self) -> dict[str, str]:
+        """Every mapped column, lookups included: primary name → secondary name."""
+        return {**self.columns, **{name: name for name in self.lookups}}
+
+    @property
+    def target_key(self) -> tuple[str, ...]:
+        """The key in the secondary's column names; `("id",)` when matched by GUID."""
+        return tuple(self.target_columns.get(name, name) for name in self.key)
+
+
+class Configuration(_Model):
+    """All of `sync.yaml`."""
+
+    environments: Environments
+    tables: tuple[TableConfiguration, ...] = Field(min_length=1)
+    schedule: Schedule = Schedule()
+    state: Path = Field(
+        default=Path(".dv-sync"),
+        description="Folder of the ledger, beside sync.yaml unless absolute.",
+    )
+    ledger: SecretStr | None = Field(
+        default=None, description="SQLAlchemy address of the ledger; default: SQLite in `state`."
+    )
+
+    @model_validator(mode="after")
+    def _tables_agree(self) -> Self:
+        for problem in self._table_problems():
+            raise ValueError(problem)
+        return self
+
+    def _table_problems(self) -> Iterator[str]:
+        for attribute in ("table", "target"):
+            names = [getattr(table, attribute) for table in self.tables]
+            repeated = {name for name in names if names.count(name) > 1}
+            if repeated:
+                yield f"{attribute} {_listed(repeated)} stands in tables more than once"
+        known = {table.table for table in self.tables}
+        for table in self.tables:
+            for column, parent in table.lookups.items():
+                if parent not in known:
+                    yield (
+                        f"{table.table}: the lookup {column} points to {parent}, "
+                        "which is not in tables"
+                    )
+
+    def table(self, name: str) -> TableConfiguration:
+        """The table of that name in the primary; `ConfigurationError` if it is not synchronized."""
+        for table in self.tables:
+            if table.table == name:
+                return table
+        raise ConfigurationError(
+            f"the table {name} is not synchronized",
+            mend=f"Give one of {_listed(table.table for table in self.tables)}",
+        )
+
+    @property
+    def ledger_url(self) -> str:
+        """SQLAlchemy address of the ledger."""
+        if self.ledger is not None:
+            return self.ledger.get_secret_value()
+        return f"sqlite:///{self.state / 'ledger.db'}"
+
+
+def find(variables: Mapping[str, str]) -> Path:
+    """The configuration file that `DV_SYNC_CONFIG` names, else `sync.yaml` in this folder."""
+    return Path(variables.get(CONFIGURATION_VARIABLE) or DEFAULT_FILE_NAME)
+
+
+def load(file: Path, variables: Mapping[str, str]) -> Configuration:
+    """Read, substitute and validate; relative paths count from the folder of the file.
+
+    Raises `ConfigurationError` that names file and line.
+    """
+    text = _read_text(file, purpose="configuration")
+    return parse(text, variables, file=file)
+
+
+def parse(text: str, variables: Mapping[str, str], *, file: Path) -> Configuration:
+    """As `load`, from text; `file` gives the name in messages and the base of relative paths."""
+    document = _Document(file, variables)
+    try:
+        values = document.read(text)
+        configuration = Configuration.model_validate(values)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigurationError(
+            "not valid YAML", where=f"{file}, line {line}", why=redact(error.problem or "")
+        ) from None
+    except ValidationError as error:
+        raise document.describe(error) from None
+    return _resolve_paths(configuration, file.absolute().parent)
+
+
+class _Document:
+    """The file as a tree that remembers the line of each value."""
+
+    def __init__(self, file: Path, variables: Mapping[str, str]) -> None:
+        self._file = file
+        self._variables = variables
+        self._lines: dict[tuple[str | int, ...], int] = {}
+
+    def read(self, text: str) -> Any:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is None:
+            raise ConfigurationError("the file is empty", where=str(self._file))
+        return self._value(root, ())
+
+    def _value(self, node: yaml.Node, path: tuple[str | int, ...]) -> Any:
+        self._lines[path] = node.start_mark.line + 1
+        match node:
+            case yaml.MappingNode():
+                return self._mapping(node, path)
+            case yaml.SequenceNode():
+                return [self._value(item, (*path, i)) for i, item in enumerate(node.value)]
+            case _:
+                return self._scalar(node, path)
+
+    def _mapping(self, node: yaml.MappingNode, path: tuple[str | int, ...]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            name = str(key_node.value)
+            if name in values:
+                raise self._error(f"{name} is given twice", key_node)
+            values[name] = self._value(value_node, (*path, name))
+            self._lines[(*path, name)] = key_node.start_mark.line + 1
+        return values
+
+    def _scalar(self, node: yaml.Node, path: tuple[str | int, ...]) -> Any:
+        text = node.value
+        if path and path[-1] == "client_secret" and not _VARIABLE.fullmatch(text):
+            raise self._error(
+                "a secret stands in the file",
+                node,
+                mend="Write client_secret: ${NAME} and set the variable, or use client_secret_file",
+            )
+        if _VARIABLE.search(text):
+            return _VARIABLE.sub(lambda match: self._substitute(match, node), text)
+        loader = yaml.SafeLoader("")
+        return loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+
+    def _substitute(self, match: re.Match[str], node: yaml.Node) -> str:
+        name, default = match["name"], match["default"]
+        value = self._variables.get(name) or default
+        if value is None:
+            raise self._error(
+                f"the variable {name} is not set", node, mend=f"Set {name} in the environment"
+            )
+        return value
+
+    def _error(self, what: str, node: yaml.Node, mend: str = "") -> ConfigurationError:
+        return ConfigurationError(
+            what, where=f"{self._file}, line {node.start_mark.line + 1}", mend=mend
+        )
+
+    def describe(self, error: ValidationError) -> ConfigurationError:
+        """The first problem with its line, and how many more there are."""
+        first, *others = error.errors(include_input=False, include_url=False)
+        path = tuple(part for part in first["loc"] if part not in _UNION_TAGS)
+        setting = ".".join(str(part) for part in path) or "the file"
+        more = f"; {len(others)} more problems follow" if others else ""
+        text = first["msg"].removeprefix("Value error, ")
+        return ConfigurationError(
+            f"{setting}: {redact(text)}{more}",
+            where=f"{self._file}, line {self._line(path)}",
+            mend=_MENDS.get(first["type"], ""),
+        )
+
+    def _line(self, path: tuple[str | int, ...]) -> int:
+        while path and path not in self._lines:
+            path = path[:-1]
+        return self._lines.get(path, 1)
+
+
+_UNION_TAGS = frozenset({"client_secret", "certificate"}) - {"client_secret"} | {"[key]"}
+"""Parts that pydantic adds to a location and that do not stand in the file."""
+
+_MENDS = {
+    "extra_forbidden": "Remove it, or look for a misspelling",
+    "missing": "Add it",
+}
+
+
+def _resolve_paths(configuration: Configuration, folder: Path) -> Configuration:
+    """Every path of the configuration made absolute, counted from the folder of the file."""
+
+    def resolve(model: _Model) -> _Model:
+        changes: dict[str, Any] = {}
+        for name in type(model).model_fields:
+            value = getattr(model, name)
+            if isinstance(value, Path):
+                changes[name] = folder / value
+            elif isinstance(value, _Model):
+                changes[name] = resolve(value)
+            elif isinstance(value, tuple) and value and isinstance(value[0], _Model):
+                changes[name] = tuple(resolve(item) for item in value)
+        return model.model_copy(update=changes)
+
+    resolved = resolve(configuration)
+    assert isinstance(resolved, Configuration)  # noqa: S101 - resolve keeps the type
+    return resolved
+
+
+def _read_text(file: Path | None, *, purpose: str) -> str:
+    try:
+        return Path(str(file)).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"the {purpose} file {file} cannot be read",
+            why=getattr(error, "strerror", None) or str(error),
+            mend=f"Set {CONFIGURATION_VARIABLE} to the path of a configuration"
+            if purpose == "configuration"
+            else "Check the path and its permissions",
+        ) from None
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(sorted(names))

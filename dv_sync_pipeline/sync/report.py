@@ -1,0 +1,194 @@
+"""What a pass over one table tells its caller: the same record in the CLI, Dagster and the tests.
+
+Belongs here: the values only. How they are shown is for `defs/` and `cli/`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+__all__ = [
+    "DifferenceKind",
+    "ParkedReason",
+    "ParkedRow",
+    "Progress",
+    "ProgressListener",
+    "RowDifference",
+    "TableReport",
+    "TableVerdict",
+]
+
+
+class DifferenceKind(StrEnum):
+    """How one row differs between the two environments."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    STATUS = "status"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class RowDifference:
+    """One row that is not equal on both sides, as `plan` and `verify` show it.
+
+    Attributes:
+        kind: what a reconcile would do; `gone` means that the primary row of a linked secondary
+            row does not exist any more.
+        key: the row's key as a person reads it: "H-0042", or "H-0042, 101" when composite.
+        primary_id: GUID in the primary; "" when gone.
+        secondary_id: GUID in the secondary; "" when it is still to be created.
+        changes: secondary column name → (value there now, value it must show).
+
+    """
+
+    kind: DifferenceKind
+    key: str
+    primary_id: str
+    secondary_id: str
+    changes: Mapping[str, tuple[object, object]] = field(default_factory=dict)
+
+
+class ParkedReason(StrEnum):
+    """Why a row waits, in words that a data steward understands."""
+
+    MISSING_KEY = "missing key"
+    DUPLICATE_KEY = "duplicate key"
+    MISSING_PARENT = "missing parent"
+    VALUE_TOO_LONG = "value too long"
+    CHOICE_UNKNOWN = "choice unknown"
+    VALUE_OUT_OF_RANGE = "value out of range"
+    STATUS_REFUSED = "status refused"
+    NO_PRIVILEGE = "no privilege"
+    REFUSED = "refused by the secondary"
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedRow:
+    """A row that the secondary refused or that waits for a parent.
+
+    Attributes:
+        table: logical name in the primary.
+        primary_id: GUID in the primary.
+        key: the row's key as a person reads it.
+        reason: why.
+        message: the server's own words, or ours.
+        code: Dataverse's error code, or "".
+        since: when it was first parked (UTC).
+        attempts: how often it was tried.
+
+    """
+
+    table: str
+    primary_id: str
+    key: str
+    reason: ParkedReason
+    message: str
+    code: str
+    since: datetime
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableReport:
+    """What one reconcile of one table did, or with `dry_run` would do.
+
+    Attributes:
+        table: logical name in the primary.
+        mode: the pass: "reconcile".
+        dry_run: nothing was written.
+        read: primary rows read.
+        created, updated, equal: rows; a row whose data and status both changed counts once.
+        adopted: rows of the secondary that were found by key and linked in this pass.
+        gone: linked rows whose primary row is gone, kept as configured.
+        waiting: rows written with an optional lookup left empty, because its parent is missing.
+        foreign: rows of the secondary with no link: never touched.
+        parked: rows that wait for a person or a parent.
+        requests, retries, throttled_seconds: traffic with both environments.
+        seconds: duration.
+        verified_through: the moment up to which both sides are proven equal, apart from the parked
+            rows; None when that was not proven.
+        parked_rows: the first of them, at most `PARKED_ROWS_SHOWN_MAX`.
+        differences: with `dry_run`, every row that would change.
+
+    """
+
+    table: str
+    mode: str
+    dry_run: bool
+    read: int
+    created: int
+    updated: int
+    equal: int
+    adopted: int
+    gone: int
+    waiting: int
+    foreign: int
+    parked: int
+    requests: int
+    retries: int
+    throttled_seconds: float
+    seconds: float
+    verified_through: datetime | None
+    parked_rows: tuple[ParkedRow, ...] = ()
+    differences: tuple[RowDifference, ...] = ()
+
+    @property
+    def rows_per_second(self) -> float:
+        """Primary rows handled each second."""
+        return self.read / self.seconds if self.seconds > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TableVerdict:
+    """Whether both environments agree on one table.
+
+    Attributes:
+        table: logical name in the primary.
+        compared: primary rows compared.
+        equal: of these, rows that the secondary shows exactly.
+        parked: differences that are explained by parked rows.
+        foreign: rows of the secondary with no link.
+        differences: every row that differs, parked rows included.
+        verified_through: when the comparison began reading (UTC).
+        seconds: duration.
+
+    """
+
+    table: str
+    compared: int
+    equal: int
+    parked: int
+    foreign: int
+    differences: tuple[RowDifference, ...]
+    verified_through: datetime
+    seconds: float
+
+    @property
+    def agrees(self) -> bool:
+        """No difference at all."""
+        return not self.differences
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a pass has come.
+
+    Attributes:
+        table: logical name in the primary.
+        stage: "read primary", "read secondary", "create", "update", "status".
+        done: rows so far.
+        total: rows in all, or None while unknown.
+
+    """
+
+    table: str
+    stage: str
+    done: int
+    total: int | None
+
+
+ProgressListener: TypeAlias = Callable[[Progress], None]
+"""Is told now and then how far a pass has come; must not raise."""
