@@ -7,7 +7,7 @@ variables by the composition roots (`definitions.py`, `cli/`).
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from dv_sync_pipeline.errors import ConfigurationError
 from dv_sync_pipeline.redact import redact
@@ -123,9 +124,7 @@ class CertificateCredential(_Model):
         return _read_text(self.certificate_file, purpose="certificate")
 
 
-Credential = Annotated[
-    ClientSecretCredential | CertificateCredential, Field(discriminator="kind")
-]
+Credential = Annotated[ClientSecretCredential | CertificateCredential, Field(discriminator="kind")]
 
 
 class EnvironmentConfiguration(_Model):
@@ -141,7 +140,8 @@ class EnvironmentConfiguration(_Model):
         description="Where tokens come from; other for sovereign clouds and the emulator.",
     )
     ca_file: Path | None = Field(
-        default=None, description="PEM file of a certificate authority to trust besides none else."
+        default=None,
+        description="PEM file of the certificate authority to trust instead of the system's.",
     )
     rows_per_page: int = Field(default=5000, ge=1, le=5000)
     rows_per_call: int = Field(
@@ -156,7 +156,9 @@ class EnvironmentConfiguration(_Model):
     def _is_https_origin(cls, url: str) -> str:
         parts = urlsplit(url)
         if parts.scheme != "https" or not parts.hostname or parts.query or parts.username:
-            msg = f"{redact(url)!r} is not an https address such as https://contoso.crm.dynamics.com"
+            msg = (
+                f"{redact(url)!r} is not an https address such as https://contoso.crm.dynamics.com"
+            )
             raise ValueError(msg)
         return url.rstrip("/")
 
@@ -409,7 +411,7 @@ class _Document:
         if _VARIABLE.search(text):
             return _VARIABLE.sub(lambda match: self._substitute(match, node), text)
         loader = yaml.SafeLoader("")
-        return loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+        return loader.construct_object(node, deep=True)
 
     def _substitute(self, match: re.Match[str], node: yaml.Node) -> str:
         name, default = match["name"], match["default"]
@@ -426,31 +428,58 @@ class _Document:
         )
 
     def describe(self, error: ValidationError) -> ConfigurationError:
-        """The first problem with its line, and how many more there are."""
-        first, *others = error.errors(include_input=False, include_url=False)
-        path = tuple(part for part in first["loc"] if part not in _UNION_TAGS)
-        setting = ".".join(str(part) for part in path) or "the file"
-        more = f"; {len(others)} more problems follow" if others else ""
-        text = first["msg"].removeprefix("Value error, ")
-        return ConfigurationError(
-            f"{setting}: {redact(text)}{more}",
-            where=f"{self._file}, line {self._line(path)}",
-            mend=_MENDS.get(first["type"], ""),
+        """Every problem with its line; the first one gives the place."""
+        details = error.errors(include_input=False, include_url=False)
+        causes = [one for one in details if not _is_consequence(one, details)]
+        problems = sorted(self._problem(one) for one in causes)
+        (line, first), *others = problems
+        more = "".join(f"\n  line {other_line}: {text}" for other_line, text in others)
+        return ConfigurationError(f"{first}{more}", where=f"{self._file}, line {line}")
+
+    def _problem(self, details: ErrorDetails) -> tuple[int, str]:
+        path, line = self._locate(details["loc"])
+        text = _WORDING.get(details["type"], details["msg"]).removeprefix("Value error, ")
+        setting = ".".join(str(part) for part in path)
+        return line, redact(f"{setting}: {text}" if setting else text)
+
+    def _locate(self, location: tuple[str | int, ...]) -> tuple[tuple[str | int, ...], int]:
+        """The setting's path as the file spells it, and the line of its nearest known part."""
+        path = tuple(
+            part
+            for before, part in zip((None, *location), location, strict=False)
+            if part != _KEY_OF_MAPPING and not (isinstance(before, int) and part in _UNION_TAGS)
         )
+        known = path
+        while known not in self._lines and known:
+            known = known[:-1]
+        return path, self._lines.get(known, 1)
 
-    def _line(self, path: tuple[str | int, ...]) -> int:
-        while path and path not in self._lines:
-            path = path[:-1]
-        return self._lines.get(path, 1)
+
+def _is_consequence(error: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
+    """Whether a list counts as too short only because its items are wrong."""
+    location = error["loc"]
+    return error["type"] == "too_short" and any(
+        other["loc"][: len(location)] == location for other in errors if other is not error
+    )
 
 
-_UNION_TAGS = frozenset({"client_secret", "certificate"}) - {"client_secret"} | {"[key]"}
-"""Parts that pydantic adds to a location and that do not stand in the file."""
+_UNION_TAGS = frozenset({"client_secret", "certificate"})
+"""Kinds of credentials: pydantic puts them after the index, where the file has nothing."""
 
-_MENDS = {
-    "extra_forbidden": "Remove it, or look for a misspelling",
-    "missing": "Add it",
+_KEY_OF_MAPPING = "[key]"
+"""What pydantic appends to the location of a mapping's key."""
+
+_WORDING = {
+    "extra_forbidden": "there is no such setting; look for a misspelling",
+    "missing": "this setting is missing",
+    "model_type": "expected settings, one 'name: value' a line",
+    "dict_type": "expected settings, one 'name: value' a line",
+    "tuple_type": "expected a list",
+    "too_short": "expected at least one",
+    "union_tag_invalid": "kind must be client_secret or certificate",
+    "union_tag_not_found": "kind is missing: client_secret or certificate",
 }
+"""Plain words for pydantic's types of errors; the others speak for themselves."""
 
 
 def _resolve_paths(configuration: Configuration, folder: Path) -> Configuration:

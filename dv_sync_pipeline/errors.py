@@ -100,7 +100,7 @@ class RequestRefusedError(TableError):
 
     """
 
-    def __init__(  # noqa: PLR0913 - the four parts of every error, and the two of this one
+    def __init__(
         self,
         what: str,
         *,
