@@ -141,7 +141,7 @@ class EnvironmentConfiguration(_Model):
     )
     ca_file: Path | None = Field(
         default=None,
-        description="PEM file of the certificate authority to trust instead of the system's.",
+        description="PEM file of the authority to trust instead of the system's.",
     )
     rows_per_page: int = Field(default=5000, ge=1, le=5000)
     rows_per_call: int = Field(
