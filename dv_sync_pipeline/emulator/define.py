@@ -1,0 +1,526 @@
+"""Short constructors for tables, columns and keys.
+
+Belongs here: defaults, and the columns that the platform adds to every table. Does not belong
+here: what the parts mean (`schema.py`).
+
+    hotel = table(
+        "contoso_Hotel",
+        entity_set="contoso_hotels",
+        primary_name=string("contoso_Name", max_length=200),
+        columns=(
+            string("contoso_Code", max_length=20),
+            choice("contoso_Kind", {1: "City", 2: "Beach"}),
+            lookup("contoso_BrandId", to="contoso_brand"),
+        ),
+        keys=(key("contoso_code_key", "contoso_code"),),
+    )
+
+A lookup's navigation property is its schema name (DATAVERSE 5); the relationship gets the name
+`<target>_<table>_<column>` unless told otherwise.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import TypedDict, Unpack
+
+from dv_sync_pipeline.emulator.schema import (
+    ColumnDefinition,
+    ColumnKind,
+    DateTimeBehavior,
+    DeleteRule,
+    KeyDefinition,
+    LookupDefinition,
+    OptionDefinition,
+    Ownership,
+    RequiredLevel,
+    SourceType,
+    TableDefinition,
+)
+
+__all__ = [
+    "big_integer",
+    "boolean",
+    "choice",
+    "customer",
+    "date_only",
+    "date_time",
+    "decimal",
+    "double",
+    "file",
+    "image",
+    "integer",
+    "key",
+    "lookup",
+    "memo",
+    "money",
+    "multi_choice",
+    "owner",
+    "primary_id",
+    "read_only",
+    "string",
+    "table",
+    "unique_identifier",
+]
+
+_INTEGER_LIMIT = Decimal(2_147_483_647)
+_BIG_INTEGER_LIMIT = Decimal(9_223_372_036_854_775_807)
+_DECIMAL_LIMIT = Decimal(100_000_000_000)
+_MONEY_LIMIT = Decimal(922_337_203_685_477)
+
+
+class Traits(TypedDict, total=False):
+    """What any column may have besides what its kind needs; see `ColumnDefinition`."""
+
+    display_name: str
+    description: str
+    required: RequiredLevel
+    valid_for_create: bool
+    valid_for_update: bool
+    valid_for_read: bool
+    is_primary_name: bool
+    is_secured: bool
+    is_custom: bool
+    source_type: SourceType
+    formula: str
+    attribute_of: str
+
+
+def string(
+    schema_name: str, *, max_length: int = 100, text_format: str = "Text", **traits: Unpack[Traits]
+) -> ColumnDefinition:
+    """One line of text."""
+    return ColumnDefinition(
+        schema_name, ColumnKind.STRING, max_length=max_length, format=text_format, **traits
+    )
+
+
+def memo(schema_name: str, *, max_length: int = 2000, **traits: Unpack[Traits]) -> ColumnDefinition:
+    """Text of several lines."""
+    return ColumnDefinition(
+        schema_name, ColumnKind.MEMO, max_length=max_length, format="TextArea", **traits
+    )
+
+
+def integer(
+    schema_name: str,
+    *,
+    minimum: int = -2_147_483_648,
+    maximum: int = 2_147_483_647,
+    **traits: Unpack[Traits],
+) -> ColumnDefinition:
+    """A whole number of 32 bits."""
+    return ColumnDefinition(
+        schema_name,
+        ColumnKind.INTEGER,
+        minimum=Decimal(minimum),
+        maximum=Decimal(maximum),
+        format="None",
+        **traits,
+    )
+
+
+def big_integer(schema_name: str, **traits: Unpack[Traits]) -> ColumnDefinition:
+    """A whole number of 64 bits."""
+    return ColumnDefinition(
+        schema_name,
+        ColumnKind.BIG_INTEGER,
+        minimum=-_BIG_INTEGER_LIMIT - 1,
+        maximum=_BIG_INTEGER_LIMIT,
+        **traits,
+    )
+
+
+def decimal(
+    schema_name: str,
+    *,
+    precision: int = 10,
+    minimum: Decimal = -_DECIMAL_LIMIT,
+    maximum: Decimal = _DECIMAL_LIMIT,
+    **traits: Unpack[Traits],
+) -> ColumnDefinition:
+    """An exact number with `precision` digits after the point, 0 to 10 (DATAVERSE 3.3)."""
+    return ColumnDefinition(
+        schema_name,
+        ColumnKind.DECIMAL,
+        precision=precision,
+        minimum=minimum,
+        maximum=maximum,
+        **traits,
+    )
+
+
+def double(
+    schema_name: str,
+    *,
+    precision: int = 5,
+    minimum: Decimal = -_DECIMAL_LIMIT,
+    maximum: Decimal = _DECIMAL_LIMIT,
+    **traits: Unpack[Traits],
+) -> ColumnDefinition:
+    """A floating-point number; `precision` is 0 to 5 (DATAVERSE 3.3)."""
+    return ColumnDefinition(
+        schema_name,
+        ColumnKind.DOUBLE,
+        precision=precision,
+        minimum=minimum,
+        maximum=maximum,
+        **traits,
+    )
+
+
+def money(
+    schema_name: str, *, precision: int = 4, precision_source: int = 0, **traits: Unpack[Traits]
+) -> ColumnDefinition:
+    """An amount; `table()` adds the currency, the rate and the `_base` column (DATAVERSE 3.3)."""
+    return ColumnDefinition(
+        schema_name,
+        ColumnKind.MONEY,
+        precision=precision,
+        precision_source=precision_source,
+        minimum=-_MONEY_LIMIT,
+        maximum=_MONEY_LIMIT,
+        **traits,
+    )
+
+
+def boolean(
+    schema_name: str,
+    *,
+    labels: tuple[str, str] = ("No", "Yes"),
+    default: bool | None = False,
+    **traits: Unpack[Traits],
+) -> ColumnDefinition:
+    """Yes or no; `labels` are those of false and true."""
+    return ColumnDefinition(
+        schema_name,
+        ColumnKind.BOOLEAN,
+        options=tuple(OptionDefinition(value, label) for value, label in enumerate(labels)),
+        default=None if default is None else int(default),
+        **traits,
+    )
+
+
+def date_time(
+    schema_name: str,
+    *,
+    behavior: DateTimeBehavior = DateTimeBehavior.USER_LOCAL,
+    **traits: Unpack[Traits],
+) -> ColumnDefinition:
+    """A point in time (DATAVERSE 3.3)."""
+    return ColumnDefinition(
+        schema_name,
+        ColumnKind.DATE_TIME,
+        date_time_behavior=behavior,
+        format="DateOnly" if behavior is DateTimeBehavior.DATE_ONLY else "DateAndTime",
+        **traits,
+    )
+
+
+def date_only(schema_name: str, **traits: Unpack[Traits]) -> ColumnDefinition:
+    """A calendar day."""
+    return date_time(schema_name, behavior=DateTimeBehavior.DATE_ONLY, **traits)
+
+
+Options = Mapping[int, str] | Iterable[OptionDefinition]
+"""Values with their labels, or whole options."""
+
+
+def choice(
+    schema_name: str,
+    options: Options,
+    *,
+    default: int | None = None,
+    option_set: str = "",
+    **traits: Unpack[Traits],
+) -> ColumnDefinition:
+    """One of the options; `option_set` names the global choice, if they are that choice's."""
+    return ColumnDefinition(
+        schema_name,
+        ColumnKind.CHOICE,
+        options=_options(options),
+        default=default,
+        option_set=option_set,
+        **traits,
+    )
+
+
+def multi_choice(
+    schema_name: str, options: Options, *, option_set: str = "", **traits: Unpack[Traits]
+) -> ColumnDefinition:
+    """Any of the options."""
+    return ColumnDefinition(
+        schema_name,
+        ColumnKind.MULTI_CHOICE,
+        options=_options(options),
+        option_set=option_set,
+        **traits,
+    )
+
+
+def _options(options: Options) -> tuple[OptionDefinition, ...]:
+    if isinstance(options, Mapping):
+        return tuple(OptionDefinition(value, label) for value, label in options.items())
+    return tuple(options)
+
+
+def unique_identifier(schema_name: str, **traits: Unpack[Traits]) -> ColumnDefinition:
+    """A GUID that points nowhere."""
+    return ColumnDefinition(schema_name, ColumnKind.UNIQUE_IDENTIFIER, **traits)
+
+
+def primary_id(schema_name: str) -> ColumnDefinition:
+    """The GUID of the row: given or assigned at creation, never changed."""
+    return ColumnDefinition(
+        schema_name,
+        ColumnKind.UNIQUE_IDENTIFIER,
+        required=RequiredLevel.SYSTEM,
+        valid_for_update=False,
+        is_primary_id=True,
+        is_custom=False,
+    )
+
+
+def lookup(
+    schema_name: str,
+    *,
+    to: str | tuple[str, ...],
+    navigation_property: str = "",
+    relationship: str = "",
+    on_delete: DeleteRule = DeleteRule.REMOVE_LINK,
+    **traits: Unpack[Traits],
+) -> ColumnDefinition:
+    """A pointer to a row of `to`; of one of several tables, if `to` is a tuple (DATAVERSE 5)."""
+    property_name = navigation_property or schema_name
+    targets = (to,) if isinstance(to, str) else to
+    return ColumnDefinition(
+        schema_name,
+        ColumnKind.LOOKUP,
+        lookups=tuple(
+            LookupDefinition(
+                target=target,
+                navigation_property=property_name
+                if len(targets) == 1
+                else f"{property_name}_{target}",
+                schema_name=relationship,
+                collection_property="",
+                on_delete=on_delete,
+            )
+            for target in targets
+        ),
+        **traits,
+    )
+
+
+def customer(schema_name: str, **traits: Unpack[Traits]) -> ColumnDefinition:
+    """A pointer to an account or a contact."""
+    column = lookup(schema_name, to=("account", "contact"), **traits)
+    return replace(column, kind=ColumnKind.CUSTOMER)
+
+
+def owner() -> ColumnDefinition:
+    """The user or team that owns the row (DATAVERSE 13): two targets, one navigation property."""
+    column = read_only(lookup("OwnerId", to=("systemuser", "team")))
+    one_property = tuple(
+        replace(lookup, navigation_property="ownerid") for lookup in column.lookups
+    )
+    return replace(
+        column,
+        kind=ColumnKind.OWNER,
+        lookups=one_property,
+        valid_for_create=True,
+        valid_for_update=True,
+        required=RequiredLevel.SYSTEM,
+    )
+
+
+def image(
+    schema_name: str, *, is_primary_image: bool = False, **traits: Unpack[Traits]
+) -> ColumnDefinition:
+    """A picture (DATAVERSE 3.3)."""
+    return ColumnDefinition(
+        schema_name, ColumnKind.IMAGE, is_primary_image=is_primary_image, **traits
+    )
+
+
+def file(
+    schema_name: str, *, max_kilobytes: int = 32768, **traits: Unpack[Traits]
+) -> ColumnDefinition:
+    """A file, written by requests of its own (DATAVERSE 3.3)."""
+    return ColumnDefinition(schema_name, ColumnKind.FILE, max_kilobytes=max_kilobytes, **traits)
+
+
+def key(schema_name: str, *columns: str) -> KeyDefinition:
+    """An alternate key over columns given by logical name."""
+    return KeyDefinition(schema_name, columns)
+
+
+def read_only(column: ColumnDefinition) -> ColumnDefinition:
+    """The column as one of the platform's own, whose written values are ignored."""
+    return replace(column, valid_for_create=False, valid_for_update=False, is_custom=False)
+
+
+# ---- tables -----------------------------------------------------------------------------------
+
+_DEFAULT_STATES = (
+    OptionDefinition(0, "Active", default_status=1),
+    OptionDefinition(1, "Inactive", default_status=2),
+)
+_DEFAULT_STATUSES = (
+    OptionDefinition(1, "Active", state=0),
+    OptionDefinition(2, "Inactive", state=1),
+)
+
+
+def table(  # noqa: PLR0913 - the parts of a table, all but three with a default
+    schema_name: str,
+    *,
+    entity_set: str,
+    columns: Iterable[ColumnDefinition] = (),
+    primary_name: ColumnDefinition | None = None,
+    keys: Iterable[KeyDefinition] = (),
+    display_name: str = "",
+    ownership: Ownership = Ownership.USER,
+    states: tuple[OptionDefinition, ...] = _DEFAULT_STATES,
+    statuses: tuple[OptionDefinition, ...] = _DEFAULT_STATUSES,
+    change_tracking_enabled: bool = True,
+    enforce_state_transitions: bool = False,
+    object_type_code: int = 0,
+    is_custom: bool = True,
+) -> TableDefinition:
+    """A table with the platform's own columns added.
+
+    `primary_name` defaults to a text column `<prefix>_Name`. Empty `states` make a table without
+    state and status reason.
+    """
+    own = tuple(columns)
+    named = replace(primary_name or string(_default_name(schema_name)), is_primary_name=True)
+    return TableDefinition(
+        schema_name=schema_name,
+        entity_set=entity_set,
+        columns=tuple(
+            _with_relationship_names(column, table=schema_name.lower())
+            for column in (
+                primary_id(f"{schema_name}Id"),
+                named,
+                *own,
+                *_money_columns(own),
+                *platform_columns(ownership),
+                *_state_columns(states, statuses),
+            )
+        ),
+        keys=tuple(keys),
+        display_name=display_name or schema_name.rpartition("_")[2],
+        display_collection_name=f"{display_name or schema_name.rpartition('_')[2]}s",
+        ownership=ownership,
+        change_tracking_enabled=change_tracking_enabled,
+        enforce_state_transitions=enforce_state_transitions,
+        object_type_code=object_type_code,
+        is_custom=is_custom,
+    )
+
+
+def _default_name(schema_name: str) -> str:
+    prefix, underscore, _ = schema_name.rpartition("_")
+    return f"{prefix}_Name" if underscore else "Name"
+
+
+def platform_columns(ownership: Ownership) -> tuple[ColumnDefinition, ...]:
+    """The columns that every table has (DATAVERSE 4.1, 11, 13): written by the platform."""
+    by_user = ("CreatedBy", "ModifiedBy", "CreatedOnBehalfBy", "ModifiedOnBehalfBy")
+    everywhere = (
+        read_only(date_time("CreatedOn")),
+        read_only(date_time("ModifiedOn")),
+        replace(date_only("OverriddenCreatedOn"), is_custom=False, valid_for_update=False),
+        read_only(big_integer("VersionNumber")),
+        replace(integer("ImportSequenceNumber"), is_custom=False, valid_for_update=False),
+        replace(integer("TimeZoneRuleVersionNumber"), is_custom=False),
+        replace(integer("UTCConversionTimeZoneCode"), is_custom=False),
+        *(
+            read_only(lookup(name, to="systemuser", navigation_property=name.lower()))
+            for name in by_user
+        ),
+    )
+    return everywhere + _OWNERSHIP_COLUMNS[ownership]
+
+
+_OWNERSHIP_COLUMNS: Mapping[Ownership, tuple[ColumnDefinition, ...]] = {
+    Ownership.NONE: (),
+    Ownership.ORGANIZATION: (
+        read_only(
+            lookup("OrganizationId", to="organization", navigation_property="organizationid")
+        ),
+    ),
+    Ownership.USER: (
+        owner(),
+        *(
+            read_only(lookup(name, to=target, navigation_property=name.lower()))
+            for name, target in (
+                ("OwningUser", "systemuser"),
+                ("OwningTeam", "team"),
+                ("OwningBusinessUnit", "businessunit"),
+            )
+        ),
+    ),
+}
+
+
+def _state_columns(
+    states: tuple[OptionDefinition, ...], statuses: tuple[OptionDefinition, ...]
+) -> tuple[ColumnDefinition, ...]:
+    """State and status reason (DATAVERSE 12): the state is ignored on create."""
+    if not states:
+        return ()
+    return (
+        ColumnDefinition(
+            "statecode",
+            ColumnKind.STATE,
+            options=states,
+            required=RequiredLevel.SYSTEM,
+            valid_for_create=False,
+            is_custom=False,
+        ),
+        ColumnDefinition("statuscode", ColumnKind.STATUS, options=statuses, is_custom=False),
+    )
+
+
+def _money_columns(columns: tuple[ColumnDefinition, ...]) -> tuple[ColumnDefinition, ...]:
+    """What an amount brings along: currency, rate, and itself in the base currency."""
+    amounts = [column for column in columns if column.kind is ColumnKind.MONEY]
+    if not amounts:
+        return ()
+    return (
+        replace(
+            lookup(
+                "TransactionCurrencyId",
+                to="transactioncurrency",
+                navigation_property="transactioncurrencyid",
+            ),
+            is_custom=False,
+        ),
+        read_only(decimal("ExchangeRate", precision=12)),
+        *(read_only(base_of(amount)) for amount in amounts),
+    )
+
+
+def base_of(amount: ColumnDefinition) -> ColumnDefinition:
+    """The amount in the organisation's base currency: computed, never written."""
+    return replace(
+        amount,
+        schema_name=f"{amount.name}_Base",
+        source_type=SourceType.CALCULATED,
+        required=RequiredLevel.NONE,
+    )
+
+
+def _with_relationship_names(column: ColumnDefinition, *, table: str) -> ColumnDefinition:
+    """The column whose relationships have the names they need; others unchanged."""
+    return replace(
+        column, lookups=tuple(named(lookup, table, column.name) for lookup in column.lookups)
+    )
+
+
+def named(lookup: LookupDefinition, table: str, column: str) -> LookupDefinition:
+    """The lookup with names for the relationship and the collection where it has none."""
+    name = lookup.schema_name or f"{lookup.target}_{table}_{column}"
+    return replace(lookup, schema_name=name, collection_property=lookup.collection_property or name)
