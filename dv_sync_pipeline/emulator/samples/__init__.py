@@ -1,0 +1,63 @@
+"""Sample data by name.
+
+Belongs here: the registry, and what a sample is. Does not belong here: any sample itself.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from dv_sync_pipeline.emulator.samples.hotels_rows import Rows, primary_rows, secondary_rows
+from dv_sync_pipeline.emulator.samples.hotels_sync import HOTELS_SYNC_TABLES
+from dv_sync_pipeline.emulator.samples.hotels_tables import PRIMARY_TABLES, SECONDARY_TABLES
+from dv_sync_pipeline.emulator.schema import TableDefinition
+
+__all__ = ["SAMPLES", "Sample", "SampleSide"]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleSide:
+    """What one environment holds at first.
+
+    Attributes:
+        tables: definitions, parents before children.
+        rows: from a seed and a size, table name → rows in the order of `tables`; the size is that
+            of the sample's largest table.
+
+    """
+
+    tables: tuple[TableDefinition, ...]
+    rows: Callable[[int, int], Rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Data for a primary and a secondary environment.
+
+    Attributes:
+        primary: the master data.
+        secondary: what the other department has before the first run.
+        sync_tables: the `tables` part of a `sync.yaml` that keeps both equal.
+        rows_default: the size when nobody asks for another.
+
+    """
+
+    primary: SampleSide
+    secondary: SampleSide
+    sync_tables: str
+    rows_default: int
+
+    def side(self, environment: str) -> SampleSide:
+        """The side of the environment of that name; all but `secondary` are primaries."""
+        return self.secondary if environment == "secondary" else self.primary
+
+
+_HOTELS = Sample(
+    primary=SampleSide(PRIMARY_TABLES, lambda seed, rooms: primary_rows(seed=seed, rooms=rooms)),
+    secondary=SampleSide(SECONDARY_TABLES, lambda seed, _: secondary_rows(seed=seed)),
+    sync_tables=HOTELS_SYNC_TABLES,
+    rows_default=15_000,
+)
+
+SAMPLES: Mapping[str, Sample] = MappingProxyType({"hotels": _HOTELS})
+"""Sample by name."""
