@@ -4,14 +4,34 @@ Belongs here: the seam itself, and putting auth, transport, metadata, read and w
 Does not belong here: how any of them works.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+import random as chance
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from dv_sync_pipeline.webapi.metadata import TableSchema
-from dv_sync_pipeline.webapi.write import Outcome, RowWrite
+import httpx
+import msgspec
 
-__all__ = ["Dataverse", "Identity", "Row", "Traffic"]
+from dv_sync_pipeline.config import EnvironmentConfiguration
+from dv_sync_pipeline.errors import RequestFailedError, WrongEnvironmentError
+from dv_sync_pipeline.webapi import metadata, read, write
+from dv_sync_pipeline.webapi.auth import TakingTurns, application_users
+from dv_sync_pipeline.webapi.metadata import TableSchema
+from dv_sync_pipeline.webapi.transport import (
+    DEFAULT_PATIENCE,
+    Clockwork,
+    Patience,
+    Traffic,
+    Transport,
+    new_client,
+    trust,
+)
+from dv_sync_pipeline.webapi.write import Message, Outcome, RowWrite
+
+__all__ = ["Dataverse", "DataverseClient", "Identity", "Row", "Traffic", "connect"]
 
 Row: TypeAlias = dict[str, Any]
 """A row as it was read: property name (`Column.property_name`) → JSON value.
@@ -29,29 +49,6 @@ class Identity:
     user_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """What the conversation with an environment has cost so far; subtract two to get a run's."""
-
-    requests: int = 0
-    retries: int = 0
-    throttled_seconds: float = 0.0
-
-    def __sub__(self, earlier: "Traffic") -> "Traffic":
-        return Traffic(
-            self.requests - earlier.requests,
-            self.retries - earlier.retries,
-            self.throttled_seconds - earlier.throttled_seconds,
-        )
-
-    def __add__(self, other: "Traffic") -> "Traffic":
-        return Traffic(
-            self.requests + other.requests,
-            self.retries + other.retries,
-            self.throttled_seconds + other.throttled_seconds,
-        )
-
-
 class Dataverse(Protocol):
     """The seam between the domain and Dataverse; simulated in memory by the domain's tests.
 
@@ -62,7 +59,7 @@ class Dataverse(Protocol):
 
     @property
     def name(self) -> str:
-        """"primary" or "secondary"."""
+        """Which environment: primary or secondary."""
 
     @property
     def traffic(self) -> Traffic:
@@ -90,3 +87,153 @@ class Dataverse(Protocol):
 
     async def update_rows(self, schema: TableSchema, rows: Sequence[RowWrite]) -> list[Outcome]:
         """Change rows that exist; never creates one (DATAVERSE 15.2)."""
+
+
+class DataverseClient:
+    """One environment over HTTP; see `Dataverse` for what each function promises."""
+
+    def __init__(self, transport: Transport, configuration: EnvironmentConfiguration) -> None:
+        self._transport = transport
+        self._configuration = configuration
+        self._entity_sets: dict[str, str] = {}
+
+    @property
+    def name(self) -> str:
+        """Which environment: primary or secondary."""
+        return self._transport.name
+
+    @property
+    def traffic(self) -> Traffic:
+        """Requests so far."""
+        return self._transport.traffic
+
+    async def identify(self) -> Identity:
+        """Who we are there; `WrongEnvironmentError` if not where the configuration says.
+
+        Works without any role (DATAVERSE 1.2), so it proves nothing about rights.
+        """
+        identity = _identity(await self._transport.read("WhoAmI"), where=self.name)
+        self._check_organization(identity.organization_id)
+        return identity
+
+    def _check_organization(self, organization_id: str) -> None:
+        expected = self._configuration.organization_id
+        if expected and expected.lower() != organization_id.lower():
+            raise WrongEnvironmentError(
+                "this is another organisation than the configuration names",
+                where=f"environments.{self.name}",
+                why=f"expected {expected}, found {organization_id}",
+                mend="Check url and organization_id; nothing was read or written",
+            )
+
+    async def describe(self, table: str) -> TableSchema:
+        """What the table looks like; `SchemaMismatchError` if there is none of that name."""
+        schema = await metadata.describe(self._transport, table)
+        self._entity_sets[table] = schema.entity_set
+        return schema
+
+    def read_pages(self, schema: TableSchema, columns: Sequence[str]) -> AsyncIterator[list[Row]]:
+        """All rows, page by page, ordered by id, with these columns (logical names) and the id."""
+        return read.read_pages(
+            self._transport, schema, columns, rows_per_page=self._configuration.rows_per_page
+        )
+
+    async def count(self, schema: TableSchema) -> int | None:
+        """How many rows there are, or None when there are more than can be counted (5,000)."""
+        return await read.count(self._transport, schema)
+
+    async def read_rows(
+        self, schema: TableSchema, ids: Sequence[str], columns: Sequence[str]
+    ) -> list[Row]:
+        """Those of the rows that exist, in no particular order."""
+        return await read.read_rows(self._transport, schema, ids, columns)
+
+    async def create_rows(self, schema: TableSchema, rows: Sequence[RowWrite]) -> list[Outcome]:
+        """Create rows under the ids that we chose; a row that exists already is refused."""
+        return await self._write(schema, rows, message=write.CREATE)
+
+    async def update_rows(self, schema: TableSchema, rows: Sequence[RowWrite]) -> list[Outcome]:
+        """Change rows that exist; never creates one (DATAVERSE 15.2)."""
+        return await self._write(schema, rows, message=write.UPDATE)
+
+    async def _write(
+        self, schema: TableSchema, rows: Sequence[RowWrite], *, message: Message
+    ) -> list[Outcome]:
+        for table in write.referenced_tables(rows) - self._entity_sets.keys():
+            self._entity_sets[table] = await metadata.entity_set_of(self._transport, table)
+        return await write.write_rows(
+            self._transport,
+            schema,
+            rows,
+            message=message,
+            entity_sets=self._entity_sets,
+            rows_per_call=self._configuration.rows_per_call,
+        )
+
+
+@asynccontextmanager
+async def connect(
+    name: str,
+    configuration: EnvironmentConfiguration,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    authority_transport: httpx.BaseTransport | None = None,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    clock: Callable[[], float] = time.monotonic,
+    random: Callable[[], float] = chance.random,
+    patience: Patience = DEFAULT_PATIENCE,
+) -> AsyncIterator[DataverseClient]:
+    """A client for one environment, open until the block ends; sends nothing by itself.
+
+    Args:
+        name: "primary" or "secondary", for messages.
+        configuration: address, application users, trust and pace.
+        transport: replaces the network towards the environment.
+        authority_transport: replaces the network towards Entra.
+        sleep: waits that many seconds.
+        clock: seconds that only go forward.
+        random: a number from 0 to 1, for jitter.
+        patience: time-outs and limits of repeating.
+
+    """
+    verify = trust(configuration)
+    with httpx.Client(
+        verify=verify, timeout=patience.timeout, transport=authority_transport
+    ) as authority:
+        users = application_users(configuration, environment=name, http=authority, sleep=sleep)
+        async with new_client(
+            auth=TakingTurns(users),
+            verify=verify,
+            requests_in_flight=configuration.requests_in_flight,
+            patience=patience,
+            transport=transport,
+        ) as client:
+            yield DataverseClient(
+                Transport(
+                    client,
+                    name=name,
+                    url=configuration.url,
+                    requests_in_flight=configuration.requests_in_flight,
+                    clockwork=Clockwork(clock, sleep, random),
+                    patience=patience,
+                ),
+                configuration,
+            )
+
+
+class _WhoAmI(msgspec.Struct, rename="pascal"):
+    organization_id: str
+    user_id: str
+
+
+def _identity(body: bytes, *, where: str) -> Identity:
+    try:
+        answer = msgspec.json.decode(body, type=_WhoAmI)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise RequestFailedError(
+            "WhoAmI was not answered by Dataverse",
+            outcome_unknown=False,
+            where=f"environments.{where}",
+            mend="Check url: something else answers at this address",
+        ) from None
+    return Identity(answer.organization_id, answer.user_id)

@@ -4,11 +4,33 @@ Belongs here: the values that describe a table, and reading them from EntityDefi
 (DATAVERSE 3). Does not belong here: any opinion on what a synchronization needs of a table.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeVar
 
-__all__ = ["Column", "ColumnKind", "Key", "Lookup", "StatusOption", "TableSchema"]
+import msgspec
+
+from dv_sync_pipeline.errors import (
+    IncompleteReadError,
+    RequestRefusedError,
+    SchemaMismatchError,
+)
+from dv_sync_pipeline.redact import redact
+from dv_sync_pipeline.webapi.odata import address, literal
+from dv_sync_pipeline.webapi.together import together
+from dv_sync_pipeline.webapi.transport import Transport
+
+__all__ = [
+    "Column",
+    "ColumnKind",
+    "Key",
+    "Lookup",
+    "StatusOption",
+    "TableSchema",
+    "describe",
+    "entity_set_of",
+]
 
 
 class ColumnKind(StrEnum):
@@ -156,3 +178,246 @@ class TableSchema:
             if (lookup.column, lookup.target) == (column, target):
                 return lookup
         raise KeyError(f"{self.name}.{column} does not point to {target}")
+
+
+async def describe(transport: Transport, table: str) -> TableSchema:
+    """Ask what a table looks like: one request for the whole, then one for each kind of detail.
+
+    Raises `SchemaMismatchError` if there is no such table.
+    """
+    definition = await _definition(transport, table, _Definition, **_DEFINITION_OPTIONS)
+    attributes = [each for each in definition.attributes if each.attribute_of is None]
+    casts = sorted({_CASTS[each.kind] for each in attributes if each.kind in _CASTS})
+    answers = await together(_details(transport, table, cast) for cast in casts)
+    details = {each.logical_name: each for answer in answers for each in answer}
+    return _schema(definition, attributes, details)
+
+
+async def entity_set_of(transport: Transport, table: str) -> str:
+    """The name of a table in URLs; it cannot be guessed (DATAVERSE 3.1)."""
+    options = {"select": "LogicalName,EntitySetName"}
+    return (await _definition(transport, table, _Names, **options)).entity_set_name
+
+
+_DEFINITION_OPTIONS = {
+    "select": "LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute,"
+    "ChangeTrackingEnabled",
+    "expand": "Attributes($select=LogicalName,AttributeType,AttributeTypeName,AttributeOf,"
+    "IsValidForCreate,IsValidForUpdate,IsValidForRead,RequiredLevel),"
+    "Keys($select=LogicalName,KeyAttributes,EntityKeyIndexStatus),"
+    "ManyToOneRelationships($select=ReferencingAttribute,ReferencedEntity,"
+    "ReferencingEntityNavigationPropertyName)",
+}
+
+_OPTION_SETS = "OptionSet($select=Options),GlobalOptionSet($select=Options)"
+_OPTION_SET = "OptionSet($select=Options)"
+
+_Cast = tuple[str, str, str]
+"""A type of attribute, what to select of it, what to expand."""
+
+_LOOKUP_CAST = ("LookupAttributeMetadata", "LogicalName,Targets", "")
+
+_CASTS: Mapping[ColumnKind, _Cast] = {
+    ColumnKind.STRING: ("StringAttributeMetadata", "LogicalName,MaxLength", ""),
+    ColumnKind.MEMO: ("MemoAttributeMetadata", "LogicalName,MaxLength", ""),
+    ColumnKind.DECIMAL: ("DecimalAttributeMetadata", "LogicalName,Precision", ""),
+    ColumnKind.DOUBLE: ("DoubleAttributeMetadata", "LogicalName,Precision", ""),
+    ColumnKind.MONEY: ("MoneyAttributeMetadata", "LogicalName,Precision", ""),
+    ColumnKind.DATE_TIME: ("DateTimeAttributeMetadata", "LogicalName,DateTimeBehavior", ""),
+    ColumnKind.CHOICE: ("PicklistAttributeMetadata", "LogicalName", _OPTION_SETS),
+    ColumnKind.MULTI_CHOICE: ("MultiSelectPicklistAttributeMetadata", "LogicalName", _OPTION_SETS),
+    ColumnKind.STATE: ("StateAttributeMetadata", "LogicalName", _OPTION_SET),
+    ColumnKind.STATUS: ("StatusAttributeMetadata", "LogicalName", _OPTION_SET),
+    ColumnKind.LOOKUP: _LOOKUP_CAST,
+    ColumnKind.CUSTOMER: _LOOKUP_CAST,
+    ColumnKind.OWNER: _LOOKUP_CAST,
+}
+"""Details that the base class of attributes does not show (DATAVERSE 3.1)."""
+
+
+_KINDS = {kind.value: kind for kind in ColumnKind}
+
+
+class _Wire(msgspec.Struct, rename="pascal"):
+    """An object of the metadata as it comes; what we do not name is skipped."""
+
+
+class _Value(_Wire):
+    value: str
+
+
+class _Attribute(_Wire):
+    logical_name: str
+    attribute_type_name: _Value | None = None
+    attribute_of: str | None = None
+    is_valid_for_create: bool = True
+    is_valid_for_update: bool = True
+    is_valid_for_read: bool = True
+    required_level: _Value | None = None
+
+    @property
+    def kind(self) -> ColumnKind:
+        name = self.attribute_type_name.value if self.attribute_type_name else ""
+        return _KINDS.get(name, ColumnKind.UNKNOWN)
+
+
+class _KeyDefinition(_Wire):
+    logical_name: str
+    key_attributes: list[str]
+    entity_key_index_status: str
+
+
+class _Relationship(_Wire):
+    referencing_attribute: str
+    referenced_entity: str
+    referencing_entity_navigation_property_name: str
+
+
+class _Names(_Wire):
+    logical_name: str
+    entity_set_name: str
+
+
+class _Definition(_Names):
+    primary_id_attribute: str
+    attributes: list[_Attribute]
+    keys: list[_KeyDefinition]
+    many_to_one_relationships: list[_Relationship]
+    primary_name_attribute: str | None = None
+    change_tracking_enabled: bool = False
+
+
+class _Option(_Wire):
+    value: int
+    state: int | None = None
+    default_status: int | None = None
+
+
+class _OptionSet(_Wire):
+    options: list[_Option]
+
+
+class _Detail(_Wire):
+    logical_name: str
+    max_length: int | None = None
+    precision: int | None = None
+    date_time_behavior: _Value | None = None
+    option_set: _OptionSet | None = None
+    global_option_set: _OptionSet | None = None
+    targets: list[str] | None = None
+
+    @property
+    def options(self) -> list[_Option]:
+        chosen = self.option_set or self.global_option_set
+        return chosen.options if chosen else []
+
+
+class _Details(msgspec.Struct):
+    value: list[_Detail]
+
+
+_Shape = TypeVar("_Shape")
+
+
+async def _definition(
+    transport: Transport, table: str, shape: type[_Shape], **options: str
+) -> _Shape:
+    try:
+        resource = address(_definition_path(table), **options)
+        return _decoded(await transport.read(resource), shape, where=f"{transport.name}: {table}")
+    except RequestRefusedError as error:
+        if error.status != 404:  # noqa: PLR2004 - not found
+            raise
+        raise SchemaMismatchError(
+            f"the table {table} does not exist",
+            where=transport.name,
+            mend="Check the name in sync.yaml: it is the logical name, in lower case",
+        ) from None
+
+
+async def _details(transport: Transport, table: str, cast: _Cast) -> list[_Detail]:
+    type_name, select, expand = cast
+    path = f"{_definition_path(table)}/Attributes/Microsoft.Dynamics.CRM.{type_name}"
+    options = {"select": select, "expand": expand} if expand else {"select": select}
+    body = await transport.read(address(path, **options))
+    return _decoded(body, _Details, where=f"{transport.name}: {table}").value
+
+
+def _definition_path(table: str) -> str:
+    return f"EntityDefinitions(LogicalName={literal(table)})"
+
+
+def _decoded(body: bytes, shape: type[_Shape], *, where: str) -> _Shape:
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise IncompleteReadError(
+            "the description of the table cannot be read",
+            where=where,
+            why=redact(str(error)),
+        ) from None
+
+
+def _schema(
+    definition: _Definition, attributes: Iterable[_Attribute], details: Mapping[str, _Detail]
+) -> TableSchema:
+    columns = {each.logical_name: _column(each, details) for each in attributes}
+    states = _options_of(ColumnKind.STATE, columns, details)
+    statuses = _options_of(ColumnKind.STATUS, columns, details)
+    return TableSchema(
+        name=definition.logical_name,
+        entity_set=definition.entity_set_name,
+        primary_id=definition.primary_id_attribute,
+        primary_name=definition.primary_name_attribute or "",
+        columns=columns,
+        keys=tuple(_key(each) for each in definition.keys),
+        lookups=tuple(_lookup(each) for each in definition.many_to_one_relationships),
+        status_options=tuple(
+            StatusOption(each.value, each.state) for each in statuses if each.state is not None
+        ),
+        default_status={
+            each.value: each.default_status for each in states if each.default_status is not None
+        },
+        change_tracking_enabled=definition.change_tracking_enabled,
+    )
+
+
+def _column(attribute: _Attribute, details: Mapping[str, _Detail]) -> Column:
+    detail = details.get(attribute.logical_name) or _Detail(attribute.logical_name)
+    level = attribute.required_level
+    behavior = detail.date_time_behavior
+    return Column(
+        name=attribute.logical_name,
+        kind=attribute.kind,
+        valid_for_create=attribute.is_valid_for_create,
+        valid_for_update=attribute.is_valid_for_update,
+        valid_for_read=attribute.is_valid_for_read,
+        required=level is not None and level.value == "SystemRequired",
+        max_length=detail.max_length,
+        precision=detail.precision,
+        date_time_behavior=behavior.value if behavior else "",
+        options=frozenset(each.value for each in detail.options),
+        targets=tuple(detail.targets or ()),
+    )
+
+
+def _key(definition: _KeyDefinition) -> Key:
+    columns = tuple(definition.key_attributes)
+    return Key(definition.logical_name, columns, definition.entity_key_index_status)
+
+
+def _lookup(relationship: _Relationship) -> Lookup:
+    return Lookup(
+        column=relationship.referencing_attribute,
+        target=relationship.referenced_entity,
+        navigation_property=relationship.referencing_entity_navigation_property_name,
+    )
+
+
+def _options_of(
+    kind: ColumnKind, columns: Mapping[str, Column], details: Mapping[str, _Detail]
+) -> Iterator[_Option]:
+    """The options of the one column of that kind, if the table has one."""
+    for column in columns.values():
+        if column.kind is kind and column.name in details:
+            yield from details[column.name].options

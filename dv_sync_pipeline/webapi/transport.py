@@ -1,0 +1,419 @@
+"""Send one request to one environment: checked, paced, repeated where that is harmless.
+
+Belongs here: the headers of every request, the origin check, time-outs, waiting and repeating as
+`verdict` decides, and counting. Does not belong here: what is asked for, or what an answer means.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+import httpx
+
+from dv_sync_pipeline.config import EnvironmentConfiguration
+from dv_sync_pipeline.errors import (
+    AccessError,
+    ConfigurationError,
+    DvSyncError,
+    RequestFailedError,
+    RequestRefusedError,
+    UnreachableError,
+)
+from dv_sync_pipeline.webapi.odata import API_PATH
+from dv_sync_pipeline.webapi.origin import request_target
+from dv_sync_pipeline.webapi.verdict import Decision, Verdict, judge_answer, judge_failure
+
+__all__ = [
+    "DEFAULT_PATIENCE",
+    "Clockwork",
+    "Patience",
+    "Traffic",
+    "Transport",
+    "failure",
+    "new_client",
+    "trust",
+]
+
+_log = logging.getLogger(__name__)
+
+_HEADERS = {
+    "Accept": "application/json",
+    "OData-MaxVersion": "4.0",
+    "OData-Version": "4.0",
+    "User-Agent": "dv-sync-pipeline",
+}
+_READ_HEADERS = {"If-None-Match": "null"}
+"""Keeps caches on the way from answering (DATAVERSE 2)."""
+
+_KEEP_ALIVE_SECONDS = 4.0
+"""Shorter than servers wait (uvicorn 5 s), so that none closes a connection as we write to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What the conversation with an environment has cost so far; subtract two to get a run's."""
+
+    requests: int = 0
+    retries: int = 0
+    throttled_seconds: float = 0.0
+
+    def __sub__(self, earlier: "Traffic") -> "Traffic":
+        return Traffic(
+            self.requests - earlier.requests,
+            self.retries - earlier.retries,
+            self.throttled_seconds - earlier.throttled_seconds,
+        )
+
+    def __add__(self, other: "Traffic") -> "Traffic":
+        return Traffic(
+            self.requests + other.requests,
+            self.retries + other.retries,
+            self.throttled_seconds + other.throttled_seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long we wait and how often we try.
+
+    Attributes:
+        connect_seconds: until a connection stands.
+        silence_seconds: between two pieces of an answer.
+        total_seconds: for one request and its answer; the server gives up earlier.
+        attempts_max: of a request that failed and may be repeated.
+        throttled_attempts_max: of a request that is throttled, which is normal.
+        retry_after_seconds_max: longest pause that we accept from the server.
+        backoff_seconds: first pause where the server names none; doubled each time.
+        backoff_seconds_max: longest of these.
+
+    """
+
+    connect_seconds: float = 15.0
+    silence_seconds: float = 240.0
+    total_seconds: float = 300.0
+    attempts_max: int = 5
+    throttled_attempts_max: int = 100
+    retry_after_seconds_max: float = 600.0
+    backoff_seconds: float = 1.0
+    backoff_seconds_max: float = 30.0
+
+    @property
+    def timeout(self) -> httpx.Timeout:
+        """For httpx. No limit for the pool: our own slots make sure that a connection is free."""
+        return httpx.Timeout(self.silence_seconds, connect=self.connect_seconds, pool=None)
+
+    def pause_seconds(self, attempt: int) -> float:
+        """The pause after that many attempts, before jitter."""
+        return float(min(self.backoff_seconds * 2 ** (attempt - 1), self.backoff_seconds_max))
+
+
+DEFAULT_PATIENCE = Patience()
+
+
+@dataclass(frozen=True, slots=True)
+class Clockwork:
+    """Time and chance, as arguments.
+
+    Attributes:
+        clock: seconds that only go forward.
+        sleep: waits that many seconds.
+        random: a number from 0 to 1.
+
+    """
+
+    clock: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+    random: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What is sent, attempt after attempt.
+
+    Attributes:
+        method: HTTP method.
+        target: path and query, byte for byte.
+        headers: besides the standard ones.
+        body: JSON, or empty.
+
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def is_read(self) -> bool:
+        """Whether repeating it can do no harm, whatever became of it."""
+        return self.method == "GET"
+
+    @property
+    def path(self) -> str:
+        """The target without the query, which may hold values of rows."""
+        return self.target.partition("?")[0].removeprefix(API_PATH)
+
+
+class Transport:
+    """The way to one environment; every request of the package goes through it."""
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        *,
+        name: str,
+        url: str,
+        requests_in_flight: int,
+        clockwork: Clockwork,
+        patience: Patience,
+    ) -> None:
+        self.name = name
+        self._client = client
+        self._url = url
+        self._slots = asyncio.Semaphore(requests_in_flight)
+        self._clockwork = clockwork
+        self._patience = patience
+        self._traffic = Traffic()
+        self._has_answered = False
+        self._held_until = clockwork.clock()
+
+    @property
+    def traffic(self) -> Traffic:
+        """Requests so far."""
+        return self._traffic
+
+    async def read(self, resource: str, *, prefer: str = "") -> bytes:
+        """The body of a GET; `resource` counts from the root of the Web API.
+
+        Raises `RequestRefusedError`, `RequestFailedError`, `AccessError`, `UnreachableError`.
+        """
+        return await self.follow(f"{self._url}{API_PATH}{resource}", prefer=prefer)
+
+    async def follow(self, link: str, *, prefer: str = "") -> bytes:
+        """As `read`, for a link that the server gave: sent verbatim, or `ForeignOriginError`."""
+        target = request_target(link, environment_url=self._url)
+        headers = {**_READ_HEADERS, "Prefer": prefer} if prefer else _READ_HEADERS
+        request = _Request("GET", target, headers)
+        verdict = await self._exchange(request)
+        if verdict.decision is not Decision.ACCEPTED:
+            raise self._error(verdict, request)
+        return verdict.body
+
+    async def write(
+        self,
+        method: str,
+        resource: str,
+        *,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+    ) -> Verdict:
+        """Send a write and tell what became of it; repeated only when it certainly was not done.
+
+        Raises `AccessError` and `UnreachableError`, after which nothing else would succeed either.
+        """
+        link = f"{self._url}{API_PATH}{resource}"
+        target = request_target(link, environment_url=self._url)
+        content_type = {"Content-Type": "application/json"}
+        request = _Request(method, target, {**content_type, **(headers or {})}, body)
+        verdict = await self._exchange(request)
+        if verdict.decision is Decision.NO_ACCESS or self._is_unreachable(verdict):
+            raise self._error(verdict, request)
+        return verdict
+
+    async def _exchange(self, request: _Request) -> Verdict:
+        attempt = 1
+        while True:
+            await self._wait_while_held()
+            verdict = await self._attempt(request)
+            if attempt >= self._attempts_max(verdict, request):
+                return verdict
+            await self._pause(verdict, attempt)
+            attempt += 1
+            self._count(retries=1)
+
+    async def _attempt(self, request: _Request) -> Verdict:
+        async with self._slots:
+            self._count(requests=1)
+            try:
+                async with asyncio.timeout(self._patience.total_seconds):
+                    answer = await self._client.send(self._http_request(request))
+            except (httpx.RequestError, TimeoutError) as failure:
+                return judge_failure(failure)
+        self._has_answered = True
+        self._count(requests=len(answer.history))  # the 401 before a renewed token
+        return judge_answer(answer)
+
+    def _http_request(self, request: _Request) -> httpx.Request:
+        return self._client.build_request(
+            request.method,
+            f"{self._url}{request.target}",
+            headers=request.headers,
+            content=request.body or None,
+            # What goes on the wire; httpx would normalize the text of the address.
+            extensions={"target": request.target.encode("ascii")},
+        )
+
+    def _attempts_max(self, verdict: Verdict, request: _Request) -> int:
+        """How often such a request may be sent; 1 if it must not be repeated."""
+        if (verdict.retry_after_seconds or 0.0) > self._patience.retry_after_seconds_max:
+            return 1
+        match verdict.decision:
+            case Decision.THROTTLED:
+                return self._patience.throttled_attempts_max
+            case Decision.NOT_DONE:
+                return self._patience.attempts_max
+            case Decision.UNSURE | Decision.TOO_MUCH if request.is_read:
+                return self._patience.attempts_max
+            case Decision.NOT_REACHED if self._has_answered:
+                return self._patience.attempts_max
+            case _:
+                return 1
+
+    async def _pause(self, verdict: Verdict, attempt: int) -> None:
+        """Wait at least as long as the server asks; all requests wait when it throttles."""
+        seconds = max(self._patience.pause_seconds(attempt), verdict.retry_after_seconds or 0.0)
+        _log.info("%s: %s; waiting %.1f s", self.name, verdict.message, seconds)
+        if verdict.decision is Decision.THROTTLED:
+            self._hold(seconds)
+        else:
+            await self._clockwork.sleep(seconds * (1 + self._clockwork.random() / 2))
+
+    def _hold(self, seconds: float) -> None:
+        """Let every request wait; only what prolongs the present pause counts as throttled."""
+        now = self._clockwork.clock()
+        held_until = max(self._held_until, now + seconds)
+        self._count(throttled_seconds=held_until - max(self._held_until, now))
+        self._held_until = held_until
+
+    async def _wait_while_held(self) -> None:
+        while (left := self._held_until - self._clockwork.clock()) > 0:
+            # Up to a second of jitter, so that those who wait do not all come back at once.
+            await self._clockwork.sleep(left + self._clockwork.random())
+
+    def _count(
+        self, *, requests: int = 0, retries: int = 0, throttled_seconds: float = 0.0
+    ) -> None:
+        self._traffic += Traffic(requests, retries, throttled_seconds)
+
+    def _is_unreachable(self, verdict: Verdict) -> bool:
+        return verdict.decision is Decision.NOT_REACHED and not self._has_answered
+
+    def _error(self, verdict: Verdict, request: _Request) -> DvSyncError:
+        """The error that a verdict amounts to where it is not an outcome of rows."""
+        if self._is_unreachable(verdict):
+            return self._unreachable(verdict)
+        where = f"{self.name}: {request.method} {request.path}"
+        match verdict.decision:
+            case Decision.NO_ACCESS:
+                return self._no_access(verdict)
+            case Decision.ROW_REFUSED | Decision.TABLE_REFUSED | Decision.MESSAGE_MISSING:
+                return refusal(verdict, where=where)
+            case _:
+                return failure(verdict, where=where, is_read=request.is_read)
+
+    def _unreachable(self, verdict: Verdict) -> UnreachableError:
+        return UnreachableError(
+            f"{self._url} cannot be reached",
+            where=f"environments.{self.name}",
+            why=verdict.message,
+            mend=_unreachable_mend(verdict.message),
+        )
+
+    def _no_access(self, verdict: Verdict) -> AccessError:
+        return AccessError(
+            f"{self._url} does not admit the application user",
+            where=f"environments.{self.name}.credentials",
+            why=verdict.message,
+            mend="Add the application (client_id) as an application user of this environment",
+        )
+
+
+def refusal(verdict: Verdict, *, where: str) -> RequestRefusedError:
+    """The error for an answer that would be the same again."""
+    return RequestRefusedError(
+        "Dataverse refuses the request",
+        status=verdict.status,
+        code=verdict.code,
+        where=where,
+        why=" ".join(part for part in (verdict.code, verdict.message) if part),
+        mend=_REFUSAL_MENDS.get(verdict.status, ""),
+    )
+
+
+def failure(verdict: Verdict, *, where: str, is_read: bool) -> RequestFailedError:
+    """The error for a request that was tried as often as was sensible."""
+    unknown = verdict.decision is Decision.UNSURE and not is_read
+    return RequestFailedError(
+        "the request did not succeed",
+        outcome_unknown=unknown,
+        where=where,
+        why=_failure_reason(verdict),
+        mend="Run it again later; what was written stays written",
+    )
+
+
+def _failure_reason(verdict: Verdict) -> str:
+    wait = verdict.retry_after_seconds
+    asked = f"; the server asks to wait {wait:.0f} s" if wait is not None else ""
+    return f"{verdict.message}{asked}"
+
+
+_REFUSAL_MENDS = {
+    403: "Give the application user of this environment a security role that allows it",
+    301: "Check url: the environment answers with a redirect",
+    302: "Check url: the environment answers with a redirect",
+    307: "Check url: the environment answers with a redirect",
+    308: "Check url: the environment answers with a redirect",
+}
+
+
+def _unreachable_mend(reason: str) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        return "Set ca_file to the certificate authority that signed its certificate"
+    return "Check url and that the environment is running and not behind a proxy or firewall"
+
+
+def trust(configuration: EnvironmentConfiguration) -> ssl.SSLContext:
+    """Whom we trust: `ca_file` and none else, or the authorities of the system.
+
+    Raises `ConfigurationError` when the file cannot be read.
+    """
+    try:
+        return ssl.create_default_context(cafile=configuration.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"ca_file {configuration.ca_file} cannot be read",
+            why=error.strerror or str(error),
+            mend="Give the path of a PEM file with certificates",
+        ) from None
+
+
+def new_client(
+    *,
+    auth: httpx.Auth,
+    verify: ssl.SSLContext,
+    requests_in_flight: int,
+    patience: Patience,
+    transport: httpx.AsyncBaseTransport | None,
+) -> httpx.AsyncClient:
+    """A client that keeps connections, follows no redirect and remembers no cookie.
+
+    Cookies would pin us to one server and its limits (DATAVERSE 9.1).
+    """
+    return httpx.AsyncClient(
+        auth=auth,
+        verify=verify,
+        headers=_HEADERS,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        timeout=patience.timeout,
+        limits=httpx.Limits(
+            max_connections=requests_in_flight,
+            max_keepalive_connections=requests_in_flight,
+            keepalive_expiry=_KEEP_ALIVE_SECONDS,
+        ),
+        follow_redirects=False,
+        transport=transport,
+    )
