@@ -431,7 +431,7 @@ def platform_columns(ownership: Ownership) -> tuple[ColumnDefinition, ...]:
     everywhere = (
         read_only(date_time("CreatedOn")),
         read_only(date_time("ModifiedOn")),
-        replace(date_only("OverriddenCreatedOn"), is_custom=False, valid_for_update=False),
+        replace(date_time("OverriddenCreatedOn"), is_custom=False, valid_for_update=False),
         read_only(big_integer("VersionNumber")),
         replace(integer("ImportSequenceNumber"), is_custom=False, valid_for_update=False),
         replace(integer("TimeZoneRuleVersionNumber"), is_custom=False),

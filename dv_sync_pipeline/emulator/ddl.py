@@ -1,0 +1,136 @@
+"""The SQL that makes the tables of a definition.
+
+Belongs here: statements as text. Does not belong here: running them (`store.py`).
+
+Alternate keys are partial unique indexes over folded text (DATAVERSE 4.6): a row with a null in the
+key is not checked.
+"""
+
+from collections.abc import Iterable
+
+from dv_sync_pipeline.emulator.catalog import COMPUTED_COLUMNS, Table, target_column
+from dv_sync_pipeline.emulator.database import quoted
+from dv_sync_pipeline.emulator.schema import (
+    ColumnDefinition,
+    ColumnKind,
+    KeyDefinition,
+    KeyStatus,
+    TableDefinition,
+)
+from dv_sync_pipeline.emulator.values import sql_type
+
+__all__ = [
+    "BOOKKEEPING",
+    "column_sql",
+    "index_name",
+    "index_statements",
+    "insert_sql",
+    "key_expressions",
+    "key_sql",
+    "lookup_index_statements",
+    "table_sql",
+]
+
+_TEXT_KINDS = (ColumnKind.STRING, ColumnKind.MEMO)
+
+BOOKKEEPING = (
+    """CREATE TABLE IF NOT EXISTS _dv_definition
+       (kind TEXT, name TEXT, body BLOB, PRIMARY KEY (kind, name))""",
+    "CREATE TABLE IF NOT EXISTS _dv_setting (name TEXT PRIMARY KEY, value TEXT)",
+    "CREATE TABLE IF NOT EXISTS _dv_counter (value INTEGER)",
+    "INSERT INTO _dv_counter SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM _dv_counter)",
+    """CREATE TABLE IF NOT EXISTS _dv_tombstone
+       (table_name TEXT, row_id TEXT, version INTEGER, deleted_on TEXT)""",
+    "CREATE INDEX IF NOT EXISTS _dv_tombstone_version ON _dv_tombstone (table_name, version)",
+    """CREATE TABLE IF NOT EXISTS _dv_role_privilege
+       (role_id TEXT, action TEXT, table_name TEXT, depth TEXT,
+        PRIMARY KEY (role_id, action, table_name))""",
+)
+"""The tables beside those of Dataverse; their names cannot be those of a table."""
+
+
+def insert_sql(table: Table) -> str:
+    """The statement that inserts one row of `table.sql_columns`."""
+    names = ", ".join(map(quoted, table.sql_columns))
+    marks = ", ".join("?" * len(table.sql_columns))
+    return f"INSERT INTO {quoted(table.name)} ({names}) VALUES ({marks})"  # noqa: S608 - quoted
+
+
+def index_name(table: str, part: str) -> str:
+    """The SQL index of a key or a lookup of the table."""
+    return f"{table}.{part}"
+
+
+def key_expressions(definition: TableDefinition, columns: Iterable[str]) -> list[str]:
+    """How the columns of a key are compared: text folded (DATAVERSE 4.6)."""
+    return [
+        f"dv_fold({quoted(name)})"
+        if _column(definition, name).kind in _TEXT_KINDS
+        else quoted(name)
+        for name in columns
+    ]
+
+
+def _column(definition: TableDefinition, name: str) -> ColumnDefinition:
+    column = definition.column(name)
+    if column is None:
+        raise KeyError(name)
+    return column
+
+
+def table_sql(definition: TableDefinition) -> str:
+    """The statement that makes the table."""
+    declarations = [
+        declaration for column in definition.columns for declaration in column_sql(column)
+    ]
+    return f"CREATE TABLE {quoted(definition.name)} ({', '.join(declarations)})"
+
+
+def column_sql(column: ColumnDefinition) -> list[str]:
+    """The declarations of the SQL columns that hold one column."""
+    name = quoted(column.name)
+    if column.name in COMPUTED_COLUMNS:
+        return [_owning_sql(column)]
+    if column.is_primary_id:
+        return [f"{name} TEXT PRIMARY KEY NOT NULL"]
+    if column.is_polymorphic:
+        return [f"{name} TEXT", f"{quoted(target_column(column.name))} TEXT"]
+    return [f"{name} {sql_type(column.kind)}"]
+
+
+def _owning_sql(column: ColumnDefinition) -> str:
+    kind = column.targets[0]
+    return (
+        f"{quoted(column.name)} TEXT GENERATED ALWAYS AS "
+        f'(CASE WHEN "ownerid__target" = \'{kind}\' THEN "ownerid" END) VIRTUAL'
+    )
+
+
+def index_statements(definition: TableDefinition) -> list[str]:
+    """The statements that build every index of a new table."""
+    version_index = quoted(index_name(definition.name, "versionnumber"))
+    statements = [f'CREATE INDEX {version_index} ON {quoted(definition.name)} ("versionnumber")']
+    for column in definition.columns:
+        statements += lookup_index_statements(definition.name, column)
+    for key in definition.keys:
+        if key.status is KeyStatus.ACTIVE:
+            statements.append(key_sql(definition, key))
+    return statements
+
+
+def lookup_index_statements(table: str, column: ColumnDefinition) -> list[str]:
+    """Customers' lookups are indexed, for joins and for deleting parents."""
+    if not (column.lookups and column.is_custom):
+        return []
+    index, name = quoted(index_name(table, column.name)), quoted(column.name)
+    return [f"CREATE INDEX {index} ON {quoted(table)} ({name}) WHERE {name} IS NOT NULL"]
+
+
+def key_sql(definition: TableDefinition, key: KeyDefinition) -> str:
+    """The statement that builds the unique index of an alternate key."""
+    name = quoted(index_name(definition.name, key.name))
+    expressions = ", ".join(key_expressions(definition, key.columns))
+    complete = " AND ".join(f"{quoted(column)} IS NOT NULL" for column in key.columns)
+    return (
+        f"CREATE UNIQUE INDEX {name} ON {quoted(definition.name)} ({expressions}) WHERE {complete}"
+    )

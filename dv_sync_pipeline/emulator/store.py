@@ -1,0 +1,326 @@
+"""Where the rows of an environment are kept: one SQL table per Dataverse table.
+
+Belongs here: tables and their indexes, row versions, tombstones, trusted bulk loading, and what
+makes all of them survive a restart. Does not belong here: what a client may write (`writes.py`) or
+ask (`query.py`).
+
+Row versions come from one counter of the organisation, as a database's rowversion does (DATAVERSE
+7.5); a deleted row leaves a tombstone, whether or not its table is tracked. Alternate keys are
+partial unique indexes over folded text, so that a row with a null in the key is not checked.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dv_sync_pipeline.emulator import ddl
+from dv_sync_pipeline.emulator.catalog import Catalog, Table, target_column
+from dv_sync_pipeline.emulator.database import Database, quoted
+from dv_sync_pipeline.emulator.schema import (
+    ColumnDefinition,
+    KeyDefinition,
+    KeyStatus,
+    ManyToManyDefinition,
+    OptionSetDefinition,
+    TableDefinition,
+)
+from dv_sync_pipeline.emulator.values import timestamp
+
+__all__ = ["Store", "default_state"]
+
+_FIRST_CUSTOM_TYPE_CODE = 10_000
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _random_id() -> str:
+    return str(uuid.uuid4())
+
+
+class Store:
+    """The data of one environment, in memory or in a file.
+
+    Args:
+        file: the database file, created if need be; None keeps everything in memory.
+        clock: the present, in UTC.
+        new_id: a GUID for a row that comes without one.
+
+    """
+
+    def __init__(
+        self,
+        file: Path | None = None,
+        *,
+        clock: Callable[[], datetime] = _utc_now,
+        new_id: Callable[[], str] = _random_id,
+    ) -> None:
+        self.database = Database(file)
+        self.clock = clock
+        self.new_id = new_id
+        self.catalog = Catalog()
+        self._create_bookkeeping()
+        self._load_definitions()
+        self._version = self.database.value("SELECT value FROM _dv_counter") or 0
+        self._saved_version = self._version
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was ever defined in it."""
+        return not self.catalog.tables
+
+    def now(self) -> str:
+        """The present as rows keep it."""
+        return timestamp(self.clock())
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All or nothing."""
+        return self.database.transaction()
+
+    def close(self) -> None:
+        """Save the counter and close the file."""
+        self.save_version()
+        self.database.close()
+
+    # ---- versions and tombstones ----------------------------------------------------------------
+
+    @property
+    def version(self) -> int:
+        """The highest row version handed out so far."""
+        return self._version
+
+    def next_version(self) -> int:
+        """A version for one more write."""
+        self._version += 1
+        return self._version
+
+    def save_version(self) -> None:
+        """Write the counter down, inside the transaction whose rows it numbered."""
+        if self._saved_version != self._version:
+            self.database.execute("UPDATE _dv_counter SET value = ?", (self._version,))
+            self._saved_version = self._version
+
+    def bury(self, table: str, row_id: str) -> None:
+        """Leave a tombstone of a deleted row."""
+        self.database.execute(
+            "INSERT INTO _dv_tombstone VALUES (?, ?, ?, ?)",
+            (table, row_id, self.next_version(), self.now()),
+        )
+
+    # ---- tables ---------------------------------------------------------------------------------
+
+    def create_table(self, definition: TableDefinition) -> Table:
+        """Make the table, its columns and the indexes of its keys."""
+        numbered = replace(
+            definition, object_type_code=definition.object_type_code or self._next_type_code()
+        )
+        with self.transaction():
+            self.database.execute(ddl.table_sql(numbered))
+            for statement in ddl.index_statements(numbered):
+                self.database.execute(statement)
+            return self._define(numbered)
+
+    def drop_table(self, name: str) -> None:
+        """Remove the table, its rows and their tombstones."""
+        with self.transaction():
+            self.database.execute(f"DROP TABLE {quoted(name)}")
+            self.database.execute("DELETE FROM _dv_tombstone WHERE table_name = ?", (name,))
+            self._forget("table", name)
+            self.catalog.remove(name)
+
+    def add_column(self, table: str, column: ColumnDefinition) -> None:
+        """Add a column; the rows that exist have null in it."""
+        definition = self.catalog.table(table).definition
+        with self.transaction():
+            for declaration in ddl.column_sql(column):
+                self.database.execute(f"ALTER TABLE {quoted(table)} ADD COLUMN {declaration}")
+            for statement in ddl.lookup_index_statements(definition.name, column):
+                self.database.execute(statement)
+            self._define(replace(definition, columns=(*definition.columns, column)))
+
+    def drop_column(self, table: str, name: str) -> None:
+        """Remove a column and its values."""
+        definition = self.catalog.table(table).definition
+        column = self.catalog.table(table).columns[name]
+        with self.transaction():
+            self.database.execute(f"DROP INDEX IF EXISTS {quoted(ddl.index_name(table, name))}")
+            self.database.execute(f"ALTER TABLE {quoted(table)} DROP COLUMN {quoted(name)}")
+            if column.is_polymorphic:
+                target = quoted(target_column(name))
+                self.database.execute(f"ALTER TABLE {quoted(table)} DROP COLUMN {target}")
+            remaining = tuple(other for other in definition.columns if other.name != name)
+            self._define(replace(definition, columns=remaining))
+
+    def create_key(self, table: str, key: KeyDefinition) -> None:
+        """Build the index of the key; `sqlite3.IntegrityError` if rows collide."""
+        definition = self.catalog.table(table).definition
+        with self.transaction():
+            if key.status is KeyStatus.ACTIVE:
+                self.database.execute(ddl.key_sql(definition, key))
+            others = tuple(other for other in definition.keys if other.name != key.name)
+            self._define(replace(definition, keys=(*others, key)))
+
+    def drop_key(self, table: str, name: str) -> None:
+        """Remove the key and its index."""
+        definition = self.catalog.table(table).definition
+        with self.transaction():
+            self.database.execute(f"DROP INDEX IF EXISTS {quoted(ddl.index_name(table, name))}")
+            remaining = tuple(key for key in definition.keys if key.name != name)
+            self._define(replace(definition, keys=remaining))
+
+    def redefine_table(self, definition: TableDefinition) -> Table:
+        """Save a definition that differs in what needs no SQL, such as labels."""
+        with self.transaction():
+            return self._define(definition)
+
+    def create_many_to_many(self, relationship: ManyToManyDefinition) -> None:
+        """Save the relationship; its intersect table is created like any other."""
+        with self.transaction():
+            self._save("many_to_many", relationship.schema_name, relationship)
+            self.catalog.many_to_many[relationship.schema_name] = relationship
+
+    def drop_many_to_many(self, schema_name: str) -> None:
+        """Forget the relationship."""
+        self._forget("many_to_many", schema_name)
+        del self.catalog.many_to_many[schema_name]
+
+    def put_option_set(self, option_set: OptionSetDefinition) -> None:
+        """Save a global choice."""
+        self._save("option_set", option_set.name, option_set)
+        self.catalog.option_sets[option_set.name] = option_set
+
+    def drop_option_set(self, name: str) -> None:
+        """Forget a global choice."""
+        self._forget("option_set", name)
+        del self.catalog.option_sets[name]
+
+    def _define(self, definition: TableDefinition) -> Table:
+        self._save("table", definition.name, definition)
+        return self.catalog.put(definition)
+
+    def _save(self, kind: str, name: str, definition: object) -> None:
+        self.database.execute(
+            "INSERT OR REPLACE INTO _dv_definition VALUES (?, ?, ?)",
+            (kind, name, msgspec.json.encode(definition)),
+        )
+
+    def _forget(self, kind: str, name: str) -> None:
+        sql = "DELETE FROM _dv_definition WHERE kind = ? AND name = ?"
+        self.database.execute(sql, (kind, name))
+
+    def _next_type_code(self) -> int:
+        codes = (table.definition.object_type_code for table in self.catalog.tables.values())
+        return max((_FIRST_CUSTOM_TYPE_CODE - 1, *codes)) + 1
+
+    def _create_bookkeeping(self) -> None:
+        for statement in ddl.BOOKKEEPING:
+            self.database.execute(statement)
+
+    def _load_definitions(self) -> None:
+        catalog, decode = self.catalog, msgspec.json.decode
+        for text in self._definitions("table"):
+            catalog.put(decode(text, type=TableDefinition))
+        for text in self._definitions("many_to_many"):
+            relationship = decode(text, type=ManyToManyDefinition)
+            catalog.many_to_many[relationship.schema_name] = relationship
+        for text in self._definitions("option_set"):
+            option_set = decode(text, type=OptionSetDefinition)
+            catalog.option_sets[option_set.name] = option_set
+
+    def _definitions(self, kind: str) -> list[bytes]:
+        sql = "SELECT body FROM _dv_definition WHERE kind = ? ORDER BY rowid"
+        return [body for (body,) in self.database.execute(sql, (kind,))]
+
+    # ---- rows -----------------------------------------------------------------------------------
+
+    def insert(self, table: Table, rows: Iterable[Sequence[Any]]) -> None:
+        """Insert complete rows in the order of `table.sql_columns`."""
+        self.database.executemany(ddl.insert_sql(table), rows)
+
+    def load_rows(self, table_name: str, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Insert prepared rows quickly; their number is returned.
+
+        A row maps logical column names to JSON values as DATAVERSE 3.3 shows them (`Decimal` for
+        exact numbers); a lookup is the GUID of its target, one with several targets the pair
+        `(table, GUID)`. What the platform sets (id, times, versions, owner, state) may be given
+        and is set where it is not. Limits are checked, privileges and targets of lookups are not.
+        """
+        table = self.catalog.table(table_name)
+        defaults = self.defaults(table)
+        count = 0
+
+        def prepared() -> Iterable[tuple[Any, ...]]:
+            nonlocal count
+            for row in rows:
+                count += 1
+                yield self._prepare(table, defaults, row)
+
+        with self.transaction():
+            self.insert(table, prepared())
+            self.save_version()
+        return count
+
+    def defaults(self, table: Table) -> dict[str, Any]:
+        """The kept values of a row that is created now, by nobody in particular."""
+        now = self.now()
+        values: dict[str, Any] = {
+            column.name: column.default
+            for column in table.definition.columns
+            if column.default is not None
+        }
+        values |= {"createdon": now, "modifiedon": now}
+        if table.has_state:
+            values |= default_state(table)
+        values |= self._default_owner()
+        return {name: value for name, value in values.items() if name in table.sql_columns}
+
+    def _default_owner(self) -> dict[str, Any]:
+        owner = self.database.value("SELECT value FROM _dv_setting WHERE name = 'system user'")
+        unit = self.database.value("SELECT value FROM _dv_setting WHERE name = 'business unit'")
+        return {
+            "createdby": owner,
+            "modifiedby": owner,
+            "ownerid": owner,
+            target_column("ownerid"): "systemuser",
+            "owningbusinessunit": unit,
+        }
+
+    def _prepare(
+        self, table: Table, defaults: Mapping[str, Any], row: Mapping[str, Any]
+    ) -> tuple[Any, ...]:
+        values = {**defaults, "versionnumber": self.next_version()}
+        decoders = table.decoders
+        for name, value in row.items():
+            if value is None or name not in decoders:
+                values[name] = value
+            else:
+                values[name] = decoders[name](value)
+        for name in table.polymorphic:
+            if isinstance(values.get(name), tuple):
+                values[target_column(name)], values[name] = values[name]
+        if table.primary_id not in values:
+            values[table.primary_id] = self.new_id()
+        return tuple(map(values.get, table.sql_columns))
+
+    # ---- settings -------------------------------------------------------------------------------
+
+    def setting(self, name: str) -> str:
+        """A fact about the environment, such as the id of its organisation."""
+        return str(self.database.value("SELECT value FROM _dv_setting WHERE name = ?", (name,)))
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Remember a fact about the environment."""
+        self.database.execute("INSERT OR REPLACE INTO _dv_setting VALUES (?, ?)", (name, value))
+
+
+def default_state(table: Table) -> dict[str, Any]:
+    """State and status reason of a new row (DATAVERSE 12)."""
+    first = table.columns["statecode"].options[0]
+    return {"statecode": first.value, "statuscode": first.default_status}

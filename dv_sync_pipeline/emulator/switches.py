@@ -1,0 +1,28 @@
+"""What DATAVERSE 16 could not verify: each behaviour as a switch, the likelier value by default.
+
+Belongs here: nothing but the switches. The code that has to choose reads them.
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["Switches"]
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """The unverified behaviours of one environment.
+
+    Attributes:
+        missing_bind_target_status: status for `@odata.bind` to a row that is not there: 404 or 400.
+        duplicate_id_code: 0x80040237 or 0x80060892 for a GUID that exists.
+        query_error_code: 0x0 or 0x80060888 for a query with an unknown property.
+        body_error_code: 0x0 or 0x80048d19 for a body with an unknown property.
+        error_codes_empty: answer every error with the code "".
+
+    """
+
+    missing_bind_target_status: int = 404
+    duplicate_id_code: str = "0x80040237"
+    query_error_code: str = "0x80060888"
+    body_error_code: str = "0x0"
+    error_codes_empty: bool = False
