@@ -1,0 +1,76 @@
+"""The composition root of Dagster: `defs` for its tools, `build_definitions` for everyone else.
+
+Belongs here: which configuration, which engine, which listener. Nothing happens on import; loading
+`defs` reads the process environment and the configuration file, and asks no network.
+"""
+
+import logging
+import os
+from collections.abc import Mapping
+
+import dagster as dg
+
+from dv_sync_pipeline import config
+from dv_sync_pipeline.config import Configuration
+from dv_sync_pipeline.defs.assets import build_primary_specs, build_table_assets
+from dv_sync_pipeline.defs.jobs import build_reconcile_all
+from dv_sync_pipeline.defs.resources import EngineOpener, RunListener, Synchronizer
+from dv_sync_pipeline.defs.sample import NO_CONFIGURATION, refuse_to_open, sample_configuration
+from dv_sync_pipeline.defs.schedules import build_schedules
+from dv_sync_pipeline.defs.sensors import report_failed_runs
+
+__all__ = ["build_definitions", "defs"]
+
+
+def build_definitions(
+    *,
+    configuration: Configuration | None = None,
+    open_engine: EngineOpener | None = None,
+    listener: RunListener | None = None,
+    loggers: Mapping[str, dg.LoggerDefinition] | None = None,
+    source: str = "given in code",
+) -> dg.Definitions:
+    """All assets, the job, the schedule and the sensor of one configuration.
+
+    Without a configuration, those of the sample `hotels`, which can be looked at and not run.
+    `source` says where the configuration came from, for the code location's page.
+    Raises `ConfigurationError` for what only Dagster can tell to be wrong.
+    """
+    if configuration is None:
+        return _definitions_of_sample()
+    assets = build_table_assets(configuration)
+    synchronizer = Synchronizer(
+        configuration, open_engine or _real_engine(), listener or RunListener()
+    )
+    return dg.Definitions(
+        assets=[*assets, *build_primary_specs(configuration)],
+        jobs=[build_reconcile_all(asset.key for asset in assets)],
+        schedules=build_schedules(configuration.schedule),
+        sensors=[report_failed_runs],
+        resources={"synchronizer": synchronizer},
+        executor=dg.in_process_executor,
+        loggers=loggers,
+        metadata={"configuration": source},
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The code location: of the file that `DV_SYNC_CONFIG` names, of ./sync.yaml, or of none."""
+    file = config.find(os.environ)
+    if config.CONFIGURATION_VARIABLE not in os.environ and not file.exists():
+        logging.getLogger(__name__).warning(NO_CONFIGURATION)
+        return build_definitions()
+    return build_definitions(configuration=config.load(file, os.environ), source=str(file))
+
+
+def _definitions_of_sample() -> dg.Definitions:
+    return build_definitions(
+        configuration=sample_configuration(), open_engine=refuse_to_open, source=NO_CONFIGURATION
+    )
+
+
+def _real_engine() -> EngineOpener:
+    from dv_sync_pipeline.sync.engine import open_engine  # noqa: PLC0415
+
+    return open_engine

@@ -1,0 +1,159 @@
+"""One asset for each table, and the primary's tables upstream of them.
+
+Everything that the UI shows before a run (order, columns, column lineage) comes from the
+configuration alone: no network while definitions load.
+"""
+
+import time
+from collections.abc import Collection
+from enum import Enum
+
+import dagster as dg
+
+from dv_sync_pipeline.config import Configuration, TableConfiguration
+from dv_sync_pipeline.defs.checks import no_parked_rows, no_parked_rows_spec
+from dv_sync_pipeline.defs.lineage import (
+    column_lineage,
+    primary_key,
+    primary_schema,
+    secondary_key,
+    secondary_schema,
+)
+from dv_sync_pipeline.defs.record import ProgressLog, describe_report, record_of
+from dv_sync_pipeline.defs.resources import Synchronizer
+from dv_sync_pipeline.errors import DvSyncError
+from dv_sync_pipeline.redact import redact
+from dv_sync_pipeline.sync.ordering import in_dependency_order
+from dv_sync_pipeline.sync.report import TableReport
+
+__all__ = ["Mode", "RunConfig", "build_primary_specs", "build_table_assets"]
+
+_KIND = "dataverse"
+
+
+class Mode(Enum):
+    """Which pass a materialization runs; the launchpad shows these names."""
+
+    auto = "auto"
+    reconcile = "reconcile"
+
+
+class RunConfig(dg.Config):
+    """What a person may choose in the launchpad.
+
+    Attributes:
+        mode: `auto` lets the pipeline choose; `reconcile` compares everything.
+        dry_run: report what would change and write nothing.
+
+    """
+
+    mode: Mode = Mode.auto
+    dry_run: bool = False
+
+
+def build_primary_specs(configuration: Configuration) -> list[dg.AssetSpec]:
+    """External assets: shown as the origin of the lineage, never materialized by us."""
+    url = dg.MetadataValue.url(configuration.environments.primary.url)
+    return [
+        dg.AssetSpec(
+            primary_key(table.table),
+            description=f"The table {table.table} of the primary environment, the authority.",
+            group_name="primary",
+            kinds={_KIND},
+            tags={"dv_sync/environment": "primary"},
+            metadata={"dagster/column_schema": primary_schema(table), "environment": url},
+        )
+        for table in configuration.tables
+    ]
+
+
+def build_table_assets(configuration: Configuration) -> list[dg.AssetsDefinition]:
+    """The synchronized tables, each after the tables that its lookups point to.
+
+    Raises `ConfigurationError` when lookups go round in a circle: Dagster knows no such graph.
+    """
+    return [
+        _build_asset(
+            table,
+            parents=[configuration.table(name) for name in sorted(set(table.lookups.values()))],
+            url=configuration.environments.secondary.url,
+        )
+        for table in in_dependency_order(configuration.tables)
+    ]
+
+
+def _build_asset(
+    table: TableConfiguration, *, parents: Collection[TableConfiguration], url: str
+) -> dg.AssetsDefinition:
+    key = secondary_key(table)
+
+    @dg.asset(
+        key=key,
+        deps=[primary_key(table.table), *map(secondary_key, parents)],
+        description=_describe(table),
+        group_name=table.group,
+        kinds={_KIND},
+        tags={"dv_sync/environment": "secondary", "dv_sync/deletes": table.deletes},
+        metadata={
+            "dagster/column_schema": secondary_schema(table),
+            "dagster/column_lineage": column_lineage(table),
+            "dagster/table_name": table.target,
+            "environment": dg.MetadataValue.url(url),
+        },
+        check_specs=[no_parked_rows_spec(key)],
+    )
+    def synchronized_table(
+        context: dg.AssetExecutionContext,
+        config: RunConfig,
+        synchronizer: dg.ResourceParam[Synchronizer],
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster only knows the bare class here
+        report = _reconcile(table, context=context, config=config, synchronizer=synchronizer)
+        context.log.info(describe_report(report))
+        return _materialized(table, report)
+
+    return synchronized_table
+
+
+def _reconcile(
+    table: TableConfiguration,
+    *,
+    context: dg.AssetExecutionContext,
+    config: RunConfig,
+    synchronizer: Synchronizer,
+) -> TableReport:
+    """The pass; an error that we raise on purpose becomes a failure without chained tracebacks."""
+    progress = ProgressLog(context.log.info, monotonic=time.monotonic)
+    try:
+        return synchronizer.reconcile(table.table, dry_run=config.dry_run, progress=progress)
+    except DvSyncError as error:
+        raise dg.Failure(redact(str(error)), allow_retries=False) from None
+
+
+def _materialized(table: TableConfiguration, report: TableReport) -> dg.MaterializeResult[None]:
+    """A materialization even when nothing changed, and even of a dry run.
+
+    An observation would say "checked, nothing changed" better. But a step that does not materialize
+    its asset makes Dagster skip every asset downstream: unchanged hotels would hide changed rooms.
+    So the record tells the difference: `changed`, and `would_be_...` counts for a dry run.
+    """
+    changed = not report.dry_run and report.created + report.updated > 0
+    return dg.MaterializeResult(
+        metadata={
+            **record_of(report),
+            "changed": changed,
+            "dagster/column_lineage": column_lineage(table),
+        },
+        check_results=[no_parked_rows(report)],
+    )
+
+
+def _describe(table: TableConfiguration) -> str:
+    matched = "their GUID" if table.matches_by_id else " and ".join(table.key)
+    status = " State and status reason follow." if table.status == "direct" else ""
+    introduction = f"{table.description}\n\n" if table.description else ""
+    return (
+        f"{introduction}The rows of {table.table} in the primary, kept equal in {table.target} of "
+        f"the secondary. Rows are matched by {matched}; {len(table.target_columns)} columns are "
+        f"written, every other column is left alone.{status} Rows that are gone in the primary "
+        "are reported and kept."
+    )

@@ -1,0 +1,61 @@
+"""What the UI shows of a table before any run: its columns, and where each of them comes from.
+
+Belongs here: the mapping of `sync.yaml` as Dagster metadata. Column types are not in `sync.yaml`,
+and definitions load without the network, so a column is only told apart from a lookup.
+"""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from dv_sync_pipeline.config import TableConfiguration
+
+__all__ = ["column_lineage", "primary_key", "primary_schema", "secondary_key", "secondary_schema"]
+
+
+def primary_key(table: str) -> dg.AssetKey:
+    """The asset that stands for a table of the primary."""
+    return dg.AssetKey(["primary", table])
+
+
+def secondary_key(table: TableConfiguration) -> dg.AssetKey:
+    """The asset of a synchronized table."""
+    return dg.AssetKey(["secondary", table.target])
+
+
+def primary_schema(table: TableConfiguration) -> dg.TableSchema:
+    """The mapped columns under their names in the primary."""
+    return _schema(table, {name: name for name in table.target_columns})
+
+
+def secondary_schema(table: TableConfiguration) -> dg.TableSchema:
+    """The mapped columns under their names in the secondary."""
+    return _schema(table, table.target_columns)
+
+
+def column_lineage(table: TableConfiguration) -> dg.TableColumnLineage:
+    """Secondary column → the primary column it is kept equal to."""
+    origin = primary_key(table.table)
+    return dg.TableColumnLineage(
+        {
+            target: [dg.TableColumnDep(asset_key=origin, column_name=name)]
+            for name, target in table.target_columns.items()
+        }
+    )
+
+
+def _schema(table: TableConfiguration, names: Mapping[str, str]) -> dg.TableSchema:
+    """Columns called by `names` (primary name → shown name)."""
+    return dg.TableSchema([_column(table, name, shown) for name, shown in names.items()])
+
+
+def _column(table: TableConfiguration, name: str, shown: str) -> dg.TableColumn:
+    parent = table.lookups.get(name)
+    return dg.TableColumn(
+        shown,
+        type="column" if parent is None else "lookup",
+        description=None if parent is None else f"Points to a row of {parent}.",
+        constraints=dg.TableColumnConstraints(
+            nullable=name not in table.key, other=["key"] if name in table.key else []
+        ),
+    )

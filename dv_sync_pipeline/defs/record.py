@@ -1,0 +1,136 @@
+"""What a materialization shows of a pass: metadata, prose, and lines while it runs.
+
+Belongs here: turning a `TableReport` or `Progress` into what people read in Dagster. The numbers
+have the names of `TableReport`, so that the plots, `dv-sync --json` and the tests agree.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import dagster as dg
+
+from dv_sync_pipeline.redact import redact
+from dv_sync_pipeline.sync.report import ParkedRow, Progress, TableReport
+
+__all__ = ["ProgressLog", "describe_report", "record_of"]
+
+PROGRESS_SECONDS = 5.0
+DIFFERENCES_SHOWN_MAX = 50
+
+_ALWAYS_PLOTTED = ("read", "parked", "requests", "retries")
+_WRITTEN = ("created", "updated", "equal", "adopted", "gone", "waiting", "foreign")
+
+
+def record_of(report: TableReport) -> Mapping[str, dg.MetadataValue]:
+    """The record of DESIGN 5. A dry run's counts are named `would_...` so that plots stay true."""
+    prefix = "would_be_" if report.dry_run else ""
+    record: dict[str, dg.MetadataValue] = {
+        **{name: dg.MetadataValue.int(getattr(report, name)) for name in _ALWAYS_PLOTTED},
+        **{prefix + name: dg.MetadataValue.int(getattr(report, name)) for name in _WRITTEN},
+        "mode": dg.MetadataValue.text(report.mode),
+        "dry_run": dg.MetadataValue.bool(report.dry_run),
+        "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
+        "rows_per_second": dg.MetadataValue.float(round(report.rows_per_second, 1)),
+        "throttled_seconds": dg.MetadataValue.float(round(report.throttled_seconds, 3)),
+    }
+    if not report.dry_run:
+        record["dagster/row_count"] = dg.MetadataValue.int(report.read - report.parked)
+    if report.verified_through is not None:
+        record["verified_through"] = dg.MetadataValue.timestamp(report.verified_through)
+    if report.parked_rows:
+        record["parked_rows"] = dg.MetadataValue.md(_table_of_parked_rows(report.parked_rows))
+    if report.differences:
+        record["differences"] = dg.MetadataValue.md(_table_of_differences(report))
+    return record
+
+
+def describe_report(report: TableReport) -> str:
+    """The report as a few sentences, those that say nothing left out."""
+    return " ".join(sentence for sentence in _sentences(report) if sentence)
+
+
+def _sentences(report: TableReport) -> Sequence[str]:
+    would = "would be " if report.dry_run else ""
+    return (
+        f"{report.table}: read {report.read:,} rows in {report.seconds:,.1f} s",
+        f"({report.rows_per_second:,.0f} rows/s);",
+        f"{report.created:,} {would}created, {report.updated:,} {would}updated,",
+        f"{report.equal:,} already equal.",
+        _if_any(report.adopted, f"Rows adopted by key: {report.adopted:,}."),
+        _if_any(report.foreign, f"Rows of the secondary's own, not touched: {report.foreign:,}."),
+        _if_any(report.gone, f"Rows gone in the primary, kept as configured: {report.gone:,}."),
+        _if_any(report.waiting, f"Rows written without a missing parent: {report.waiting:,}."),
+        _if_any(report.parked, f"Rows parked: {report.parked:,}."),
+        _if_any(report.retries, f"Requests repeated: {report.retries:,}."),
+        _verification(report.verified_through),
+    )
+
+
+def _if_any(count: int, sentence: str) -> str:
+    return sentence if count else ""
+
+
+def _verification(moment: datetime | None) -> str:
+    return f"Verified through {moment:%Y-%m-%d %H:%M:%S %Z}." if moment else ""
+
+
+def _table_of_parked_rows(rows: Sequence[ParkedRow]) -> str:
+    return _markdown(
+        ("key", "reason", "message", "code", "since", "attempts"),
+        [
+            (
+                row.key,
+                row.reason,
+                row.message,
+                row.code,
+                f"{row.since:%Y-%m-%d %H:%M}",
+                row.attempts,
+            )
+            for row in rows
+        ],
+    )
+
+
+def _table_of_differences(report: TableReport) -> str:
+    shown = report.differences[:DIFFERENCES_SHOWN_MAX]
+    left = len(report.differences) - len(shown)
+    table = _markdown(
+        ("what", "key", "columns"),
+        [(row.kind, row.key, ", ".join(sorted(row.changes))) for row in shown],
+    )
+    return f"{table}\n\nand {left:,} more" if left else table
+
+
+def _markdown(header: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
+    table = [header, ["---"] * len(header), *lines]
+    return "\n".join("| " + " | ".join(_cell(value) for value in line) + " |" for line in table)
+
+
+def _cell(value: object) -> str:
+    return redact(str(value)).replace("|", "\\|").replace("\n", " ")
+
+
+@dataclass(slots=True)
+class ProgressLog:
+    """A progress listener that writes a line every `PROGRESS_SECONDS`, and no more often.
+
+    Attributes:
+        write: takes the line.
+        monotonic: seconds on a clock that never goes back.
+        quiet_until: the earliest moment of the next line.
+
+    """
+
+    write: Callable[[str], object]
+    monotonic: Callable[[], float]
+    quiet_until: float = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        """Write the line, unless the last one is too young."""
+        now = self.monotonic()
+        if now < self.quiet_until:
+            return
+        self.quiet_until = now + PROGRESS_SECONDS
+        total = "" if progress.total is None else f" of {progress.total:,}"
+        self.write(f"{progress.table}: {progress.stage}, {progress.done:,}{total} rows")

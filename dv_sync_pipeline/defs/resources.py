@@ -1,0 +1,98 @@
+"""What all assets of the code location share: the configuration, the engine, and who listens.
+
+Belongs here: opening the engine for one table and handing on what it says. Does not belong here:
+what a pass does (`sync/`) or how Dagster shows it (`record`).
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from dv_sync_pipeline.config import Configuration
+from dv_sync_pipeline.errors import SafetyError
+from dv_sync_pipeline.sync.report import Progress, ProgressListener, TableReport, TableVerdict
+
+__all__ = ["Engine", "EngineOpener", "RunListener", "Synchronizer"]
+
+
+class Engine(Protocol):
+    """The part of `sync.engine.Engine` that assets and commands use."""
+
+    async def check_environments(self) -> None:
+        """Raise `UsageError` when an environment cannot be used at all."""
+
+    async def reconcile(
+        self, table: str, *, dry_run: bool = False, progress: ProgressListener
+    ) -> TableReport:
+        """Make one table equal, or with `dry_run` tell what that would change."""
+
+    async def verify(self, table: str, *, progress: ProgressListener) -> TableVerdict:
+        """Compare one table, writing nothing."""
+
+
+EngineOpener: TypeAlias = Callable[[Configuration], AbstractAsyncContextManager[Engine]]
+"""Opens the engine for one event loop; closing it releases connections and the ledger."""
+
+
+class RunListener:
+    """Is told what becomes of each table of a run. This one keeps it to itself."""
+
+    def progressed(self, progress: Progress) -> None:
+        """A pass has come this far."""
+
+    def finished(self, report: TableReport) -> None:
+        """A table is done."""
+
+    def failed(self, table: str, error: Exception) -> None:
+        """A table could not be done."""
+
+
+@dataclass(slots=True)
+class Synchronizer:
+    """Runs passes for assets, one table at a time.
+
+    Attributes:
+        configuration: all of `sync.yaml`.
+        open_engine: how to come by an engine.
+        listener: is told about every table, beside Dagster's own log.
+        danger: the error that forbids every further table in this process, once there was one.
+
+    """
+
+    configuration: Configuration
+    open_engine: EngineOpener
+    listener: RunListener = field(default_factory=RunListener)
+    danger: SafetyError | None = None
+
+    def reconcile(self, table: str, *, dry_run: bool, progress: ProgressListener) -> TableReport:
+        """Reconcile one table; raises what the engine raises, once the listener has heard it."""
+        try:
+            report = self._reconcile_unless_in_danger(table, dry_run=dry_run, progress=progress)
+        except Exception as error:
+            self.listener.failed(table, error)
+            raise
+        self.listener.finished(report)
+        return report
+
+    def _reconcile_unless_in_danger(
+        self, table: str, *, dry_run: bool, progress: ProgressListener
+    ) -> TableReport:
+        if self.danger is not None:
+            raise self.danger
+        try:
+            return asyncio.run(self._open_and_reconcile(table, dry_run=dry_run, progress=progress))
+        except SafetyError as danger:
+            self.danger = danger
+            raise
+
+    async def _open_and_reconcile(
+        self, table: str, *, dry_run: bool, progress: ProgressListener
+    ) -> TableReport:
+        def tell_both(step: Progress) -> None:
+            progress(step)
+            self.listener.progressed(step)
+
+        async with self.open_engine(self.configuration) as engine:
+            return await engine.reconcile(table, dry_run=dry_run, progress=tell_both)

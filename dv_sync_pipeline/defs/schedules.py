@@ -1,0 +1,33 @@
+"""Schedules: what runs by the clock."""
+
+import dagster as dg
+
+from dv_sync_pipeline.config import Schedule
+from dv_sync_pipeline.defs.jobs import RECONCILE_ALL
+from dv_sync_pipeline.errors import ConfigurationError
+
+__all__ = ["build_schedules"]
+
+
+def build_schedules(schedule: Schedule) -> list[dg.ScheduleDefinition]:
+    """The nightly reconciliation, or none when the configuration switches it off."""
+    if schedule.reconcile is None:
+        return []
+    return [_nightly(schedule.reconcile, timezone=schedule.timezone)]
+
+
+def _nightly(cron: str, *, timezone: str) -> dg.ScheduleDefinition:
+    try:
+        return dg.ScheduleDefinition(
+            name="nightly_reconciliation",
+            job_name=RECONCILE_ALL,
+            cron_schedule=cron,
+            execution_timezone=timezone,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description="Finds and repairs what no change told us about.",
+        )
+    except dg.DagsterInvalidDefinitionError:
+        raise ConfigurationError(
+            f"schedule.reconcile: {cron!r} is not a cron expression",
+            mend="Write minute, hour, day, month and weekday, such as '0 2 * * *'",
+        ) from None

@@ -1,0 +1,125 @@
+"""What the UI shows before anything runs."""
+
+import dagster as dg
+import pytest
+
+from dv_sync_pipeline.config import Schedule
+from dv_sync_pipeline.definitions import build_definitions
+from dv_sync_pipeline.errors import ConfigurationError
+from dv_sync_pipeline_tests.worlds.scripted_engine import ScriptedEngine, hotels_configuration
+
+ROOM = dg.AssetKey(["secondary", "contoso_room"])
+HOTEL = dg.AssetKey(["secondary", "department_hotel"])
+SEASON = dg.AssetKey(["secondary", "contoso_season"])
+PRIMARY_ROOM = dg.AssetKey(["primary", "contoso_room"])
+PRIMARY_HOTEL = dg.AssetKey(["primary", "contoso_hotel"])
+PRIMARY_SEASON = dg.AssetKey(["primary", "contoso_season"])
+
+
+@pytest.fixture
+def configuration(tmp_path):
+    """Rooms, hotels and seasons."""
+    return hotels_configuration(tmp_path)
+
+
+@pytest.fixture
+def definitions(configuration):
+    """As the code location would load them."""
+    return build_definitions(configuration=configuration, open_engine=ScriptedEngine().open)
+
+
+@pytest.fixture
+def graph(definitions):
+    """What the lineage page draws."""
+    return definitions.resolve_asset_graph()
+
+
+def test_a_code_location_loads(definitions):
+    """Dagster's own validation finds nothing to say."""
+    dg.Definitions.validate_loadable(definitions)
+
+
+def test_lineage_is_the_order_of_the_lookups(graph):
+    """A room comes after its hotel; each table comes after its origin in the primary."""
+    parents = {key: set(graph.get(key).parent_keys) for key in graph.get_all_asset_keys()}
+
+    assert parents == {
+        ROOM: {HOTEL, PRIMARY_ROOM},
+        HOTEL: {PRIMARY_HOTEL},
+        SEASON: {PRIMARY_SEASON},
+        PRIMARY_ROOM: set(),
+        PRIMARY_HOTEL: set(),
+        PRIMARY_SEASON: set(),
+    }
+
+
+def test_only_the_secondary_can_be_materialized(graph):
+    """The primary is not ours to write."""
+    assert graph.materializable_asset_keys == {ROOM, HOTEL, SEASON}
+
+
+def test_every_asset_says_what_it_is(graph):
+    """The UI calls a missing description ugly names."""
+    silent = {key for key in graph.get_all_asset_keys() if not graph.get(key).description}
+
+    assert silent == set()
+
+
+def test_a_description_starts_with_the_words_of_the_configuration(graph):
+    """What the team wrote in sync.yaml comes before what we know."""
+    assert graph.get(HOTEL).description.startswith("Where guests sleep.\n\nThe rows of")
+
+
+def test_columns_show_their_names_in_the_secondary(graph):
+    """The schema tells lookups from columns and names the key."""
+    schema = graph.get(ROOM).metadata["dagster/column_schema"]
+    columns = [(c.name, c.type, c.constraints.other) for c in schema.columns]
+
+    assert columns == [
+        ("contoso_number", "column", ["key"]),
+        ("contoso_hotelid", "lookup", ["key"]),
+    ]
+
+
+def test_column_lineage_follows_the_mapping(graph):
+    """department_code is filled from contoso_code."""
+    lineage = graph.get(HOTEL).metadata["dagster/column_lineage"].deps_by_column
+
+    assert lineage["department_code"] == [
+        dg.TableColumnDep(asset_key=PRIMARY_HOTEL, column_name="contoso_code")
+    ]
+
+
+def test_the_nightly_reconciliation_keeps_the_configured_clock(definitions):
+    """Cron and time zone come from sync.yaml, and it runs without a click."""
+    schedule = definitions.resolve_schedule_def("nightly_reconciliation")
+
+    assert (
+        schedule.job_name,
+        schedule.cron_schedule,
+        schedule.execution_timezone,
+        schedule.default_status,
+    ) == ("reconcile_all", "30 1 * * *", "Europe/Berlin", dg.DefaultScheduleStatus.RUNNING)
+
+
+def test_no_schedule_when_the_configuration_says_null(configuration):
+    """Some run it from elsewhere."""
+    silent = configuration.model_copy(update={"schedule": Schedule(reconcile=None)})
+    definitions = build_definitions(configuration=silent, open_engine=ScriptedEngine().open)
+
+    assert list(definitions.schedules) == []
+
+
+def test_an_impossible_cron_expression_is_a_configuration_error(configuration):
+    """The message names the setting, not Dagster's internals."""
+    broken = configuration.model_copy(update={"schedule": Schedule(reconcile="99 99 * * *")})
+
+    with pytest.raises(ConfigurationError, match=r"schedule.reconcile: '99 99 \* \* \*'"):
+        build_definitions(configuration=broken, open_engine=ScriptedEngine().open)
+
+
+def test_failed_runs_are_watched_without_a_click(definitions):
+    """The sensor is on as soon as the code location is loaded."""
+    sensor = definitions.resolve_sensor_def("report_failed_runs")
+
+    assert sensor.default_status == dg.DefaultSensorStatus.RUNNING

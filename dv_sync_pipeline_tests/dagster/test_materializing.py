@@ -1,0 +1,253 @@
+"""What a run of the assets does and shows."""
+
+import dagster as dg
+import pytest
+
+from dv_sync_pipeline.definitions import build_definitions
+from dv_sync_pipeline.defs.record import ProgressLog, describe_report
+from dv_sync_pipeline.errors import (
+    RequestFailedError,
+    SchemaMismatchError,
+    WrongEnvironmentError,
+)
+from dv_sync_pipeline.sync.report import (
+    DifferenceKind,
+    ParkedReason,
+    ParkedRow,
+    Progress,
+    RowDifference,
+)
+from dv_sync_pipeline_tests.worlds.scripted_engine import (
+    MOMENT,
+    SECRET,
+    ScriptedEngine,
+    a_report,
+    hotels_configuration,
+)
+
+HOTEL = dg.AssetKey(["secondary", "department_hotel"])
+MISSPELT = SchemaMismatchError(
+    "the column contoso_stars does not exist",
+    where="secondary",
+    why="it has contoso_star",
+    mend="Correct columns in sync.yaml",
+)
+PARKED = ParkedRow(
+    table="contoso_hotel",
+    primary_id="00000000-0000-0000-0000-000000000001",
+    key="H-0001",
+    reason=ParkedReason.VALUE_TOO_LONG,
+    message="contoso_name | too long",
+    code="0x80044",
+    since=MOMENT,
+    attempts=2,
+)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs the job on a scripted engine and returns Dagster's result."""
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def run_job(engine, *, keys=None, run_config=None):
+            definitions = build_definitions(
+                configuration=hotels_configuration(tmp_path), open_engine=engine.open
+            )
+            job = definitions.resolve_job_def("reconcile_all")
+            return job.execute_in_process(
+                instance=instance,
+                raise_on_error=False,
+                asset_selection=keys,
+                run_config=run_config,
+            )
+
+        yield run_job
+
+
+def metadata_of(result, key):
+    """The metadata of the asset's materialization, as plain values."""
+    (event,) = [e for e in result.get_asset_materialization_events() if e.asset_key == key]
+    return {name: value.value for name, value in event.materialization.metadata.items()}
+
+
+def tables_reconciled(engine):
+    """The tables that the engine was asked for, in order."""
+    return [table for _, table, _ in engine.calls]
+
+
+def test_hotels_come_before_rooms(run):
+    """Although sync.yaml names rooms first."""
+    engine = ScriptedEngine()
+    run(engine)
+    order = tables_reconciled(engine)
+
+    assert order.index("contoso_hotel") < order.index("contoso_room")
+
+
+def test_one_table_can_be_materialized_alone(run):
+    """As from the UI, with nothing upstream of it run again."""
+    engine = ScriptedEngine()
+    run(engine, keys=[HOTEL])
+
+    assert tables_reconciled(engine) == ["contoso_hotel"]
+
+
+def test_the_materialization_carries_the_whole_record(run):
+    """The numbers of the report, under the names of the report."""
+    report = a_report(
+        "contoso_hotel", created=3, updated=2, equal=4, parked=1, adopted=2, foreign=5, retries=1
+    )
+    metadata = metadata_of(run(ScriptedEngine({"contoso_hotel": report})), HOTEL)
+    del metadata["dagster/column_lineage"]
+
+    assert metadata == {
+        "read": 10,
+        "created": 3,
+        "updated": 2,
+        "equal": 4,
+        "adopted": 2,
+        "gone": 0,
+        "waiting": 0,
+        "foreign": 5,
+        "parked": 1,
+        "requests": 4,
+        "retries": 1,
+        "throttled_seconds": 0.0,
+        "seconds": 2.0,
+        "rows_per_second": 5.0,
+        "verified_through": MOMENT.timestamp(),
+        "mode": "reconcile",
+        "dry_run": False,
+        "changed": True,
+        "dagster/row_count": 9,
+    }
+
+
+def test_unchanged_tables_do_not_hide_the_tables_below_them(run):
+    """Equal hotels are materialized all the same: otherwise Dagster would skip their rooms."""
+    engine = ScriptedEngine()
+    result = run(engine)
+
+    assert metadata_of(result, HOTEL)["changed"] is False
+    assert "contoso_room" in tables_reconciled(engine)
+
+
+def test_parked_rows_are_a_table_that_a_person_can_read(run):
+    """Key, reason, the server's words, code, since when, how often; pipes escaped."""
+    report = a_report("contoso_hotel", parked=1, parked_rows=(PARKED,))
+    table = metadata_of(run(ScriptedEngine({"contoso_hotel": report})), HOTEL)["parked_rows"]
+
+    assert table.splitlines() == [
+        "| key | reason | message | code | since | attempts |",
+        "| --- | --- | --- | --- | --- | --- |",
+        r"| H-0001 | value too long | contoso_name \| too long | 0x80044 | 2026-03-01 02:00 | 2 |",
+    ]
+
+
+@pytest.mark.parametrize(("parked", "passed"), [(0, True), (1, False)])
+def test_the_check_warns_of_parked_rows(run, parked, passed):
+    """A warning does not fail the run: one bad row stops only itself."""
+    result = run(ScriptedEngine({"contoso_hotel": a_report("contoso_hotel", parked=parked)}))
+    (check,) = [c for c in result.get_asset_check_evaluations() if c.asset_key == HOTEL]
+
+    assert (check.check_name, check.passed, check.severity, result.success) == (
+        "no_parked_rows",
+        passed,
+        dg.AssetCheckSeverity.WARN,
+        True,
+    )
+
+
+def test_a_dry_run_reaches_the_engine_and_says_what_would_be(run):
+    """Its counts have other names, so that the plots of real runs stay true."""
+    update = RowDifference(DifferenceKind.UPDATE, "H-0001", "1", "2", {"contoso_name": ("a", "b")})
+    engine = ScriptedEngine(
+        {"contoso_hotel": a_report("contoso_hotel", dry_run=True, updated=1, differences=(update,))}
+    )
+    run_config = {"ops": {"secondary__department_hotel": {"config": {"dry_run": True}}}}
+    metadata = metadata_of(run(engine, keys=[HOTEL], run_config=run_config), HOTEL)
+
+    assert engine.calls == [("reconcile", "contoso_hotel", True)]
+    assert metadata["would_be_updated"] == 1
+    assert metadata["differences"].splitlines()[-1] == "| update | H-0001 | contoso_name |"
+    assert not {"updated", "dagster/row_count"} & metadata.keys()
+
+
+def test_a_refused_table_stops_its_descendants_and_nobody_else(run):
+    """Rooms wait for hotels; seasons do not."""
+    engine = ScriptedEngine({"contoso_hotel": MISSPELT})
+    result = run(engine)
+
+    assert sorted(tables_reconciled(engine)) == ["contoso_hotel", "contoso_season"]
+    assert result.success is False
+
+
+def test_a_failure_says_what_where_why_and_how_to_mend(run):
+    """In one line, first in Dagster's log and in the failure sensor."""
+    result = run(ScriptedEngine({"contoso_hotel": MISSPELT}))
+    (failure,) = result.filter_events(lambda event: event.is_step_failure)
+    data = failure.step_failure_data.user_failure_data
+
+    assert data.description == (
+        "secondary: the column contoso_stars does not exist (it has contoso_star). "
+        "Correct columns in sync.yaml"
+    )
+
+
+def test_a_failure_hides_secrets(run):
+    """Whatever the server put into its answer."""
+    leak = RequestFailedError("Bearer abcdefghijklmnop was refused", outcome_unknown=False)
+    result = run(ScriptedEngine({"contoso_hotel": leak}))
+    (failure,) = result.filter_events(lambda event: event.is_step_failure)
+    data = failure.step_failure_data.user_failure_data
+
+    assert data.description == "Bearer [hidden] was refused"
+
+
+def test_the_secrets_of_the_configuration_stay_out_of_dagster(tmp_path):
+    """Nothing that Dagster keeps about a run contains one."""
+    definitions = build_definitions(
+        configuration=hotels_configuration(tmp_path), open_engine=ScriptedEngine().open
+    )
+    job = definitions.resolve_job_def("reconcile_all")
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = job.execute_in_process(instance=instance).dagster_run
+        kept = repr((run, instance.all_logs(run.run_id)))
+
+    assert "contoso_hotel" in kept
+    assert SECRET not in kept
+
+
+def test_danger_stops_every_further_table(run):
+    """In the wrong organisation not one more request is sent."""
+    danger = WrongEnvironmentError("not the organisation that sync.yaml names")
+    engine = ScriptedEngine(dict.fromkeys(("contoso_hotel", "contoso_season"), danger))
+    run(engine)
+
+    assert len(engine.calls) == 1
+
+
+def test_progress_becomes_a_line_every_five_seconds():
+    """However often the engine tells of it."""
+    lines = []
+    moments = iter([100.0, 101.0, 104.9, 105.0, 106.0])
+    log = ProgressLog(lines.append, monotonic=lambda: next(moments))
+    for done in (0, 500, 1000, 1500, 2000):
+        log(Progress("contoso_room", "create", done, 15000))
+
+    assert lines == [
+        "contoso_room: create, 0 of 15,000 rows",
+        "contoso_room: create, 1,500 of 15,000 rows",
+    ]
+
+
+def test_the_report_reads_like_prose():
+    """What is zero is not mentioned."""
+    report = a_report("contoso_room", read=15000, created=14980, equal=0, waiting=1, foreign=20)
+
+    assert describe_report(report) == (
+        "contoso_room: read 15,000 rows in 2.0 s (7,500 rows/s); 14,980 created, 0 updated, "
+        "0 already equal. Rows of the secondary's own, not touched: 20. "
+        "Rows written without a missing parent: 1. "
+        "Verified through 2026-03-01 02:00:00 UTC."
+    )

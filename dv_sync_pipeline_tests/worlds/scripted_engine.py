@@ -1,0 +1,138 @@
+"""An engine that does what a test tells it: answers, errors, and a note of every call."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dv_sync_pipeline.config import Configuration, parse
+from dv_sync_pipeline.sync.report import Progress, ProgressListener, TableReport, TableVerdict
+
+SECRET = "a-secret-that-nobody-may-see"
+MOMENT = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)
+
+SYNC_YAML = """\
+environments:
+  primary:
+    url: https://primary.example
+    credentials:
+      - {kind: client_secret, tenant_id: t, client_id: c, client_secret: "${SECRET}"}
+  secondary:
+    url: https://secondary.example
+    credentials:
+      - {kind: client_secret, tenant_id: t, client_id: c, client_secret: "${SECRET}"}
+schedule: {reconcile: "30 1 * * *", timezone: Europe/Berlin}
+tables:
+  - table: contoso_room
+    key: [contoso_hotelid, contoso_number]
+    columns: [contoso_number]
+    lookups: {contoso_hotelid: contoso_hotel}
+  - table: contoso_hotel
+    target: department_hotel
+    key: [contoso_code]
+    columns: {contoso_code: department_code, contoso_name: contoso_name}
+    description: Where guests sleep.
+  - table: contoso_season
+    key: [contoso_code]
+    columns: [contoso_code]
+    status: none
+"""
+
+
+def hotels_configuration(folder: Path) -> Configuration:
+    """Rooms that point to hotels, and seasons that have nothing to do with either."""
+    return parse(SYNC_YAML, {"SECRET": SECRET}, file=folder / "sync.yaml")
+
+
+def a_report(table: str, **changes: Any) -> TableReport:
+    """Ten rows, all of them equal, unless the changes say otherwise."""
+    values: dict[str, Any] = {
+        "table": table,
+        "mode": "reconcile",
+        "dry_run": False,
+        "read": 10,
+        "created": 0,
+        "updated": 0,
+        "equal": 10,
+        "adopted": 0,
+        "gone": 0,
+        "waiting": 0,
+        "foreign": 0,
+        "parked": 0,
+        "requests": 4,
+        "retries": 0,
+        "throttled_seconds": 0.0,
+        "seconds": 2.0,
+        "verified_through": MOMENT,
+    }
+    return TableReport(**{**values, **changes})
+
+
+def a_verdict(table: str, **changes: Any) -> TableVerdict:
+    """Ten rows, all of them equal, unless the changes say otherwise."""
+    values: dict[str, Any] = {
+        "table": table,
+        "compared": 10,
+        "equal": 10,
+        "parked": 0,
+        "foreign": 0,
+        "differences": (),
+        "verified_through": MOMENT,
+        "seconds": 1.0,
+    }
+    return TableVerdict(**{**values, **changes})
+
+
+@dataclass
+class ScriptedEngine:
+    """Stands in for `sync.engine.Engine`.
+
+    Attributes:
+        answers: table → the report, verdict or error to answer with; default: all is equal.
+        refusal: raised by the check of the environments.
+        steps: what progress is told during each pass.
+        calls: every call in order, such as ("reconcile", "contoso_hotel", False).
+
+    """
+
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    refusal: Exception | None = None
+    steps: tuple[tuple[str, int, int | None], ...] = ()
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def open(self, _configuration: Configuration) -> AsyncIterator["ScriptedEngine"]:
+        """Itself, for as long as the caller wants."""
+        yield self
+
+    async def check_environments(self) -> None:
+        """Refuse, if told so."""
+        self.calls.append(("check environments",))
+        if self.refusal is not None:
+            raise self.refusal
+
+    async def reconcile(
+        self, table: str, *, dry_run: bool = False, progress: ProgressListener
+    ) -> TableReport:
+        """Tell the steps, then answer."""
+        self.calls.append(("reconcile", table, dry_run))
+        self._tell(table, progress)
+        return self._answer(table, a_report(table, dry_run=dry_run))
+
+    async def verify(self, table: str, *, progress: ProgressListener) -> TableVerdict:
+        """Tell the steps, then answer."""
+        self.calls.append(("verify", table))
+        self._tell(table, progress)
+        return self._answer(table, a_verdict(table))
+
+    def _tell(self, table: str, progress: ProgressListener) -> None:
+        for stage, done, total in self.steps:
+            progress(Progress(table, stage, done, total))
+
+    def _answer(self, table: str, default: Any) -> Any:
+        answer = self.answers.get(table, default)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
