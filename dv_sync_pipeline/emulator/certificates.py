@@ -1,8 +1,7 @@
 """The emulator's own certificate authority: MSAL refuses anything but https (DATAVERSE 1.4).
 
-Belongs here: making it once, keeping it in the state folder, and issuing the server's certificate.
-Does not belong here: certificates with which clients prove themselves; those are registered with
-their application user (`identity`).
+Belongs here: making it once, keeping it in the state folder, and issuing certificates. Does not
+belong here: what a client's certificate proves (`identity`).
 """
 
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import trustme
 
 from dv_sync_pipeline.emulator.private_files import write_private
 
-__all__ = ["ServerCertificates", "prepare_certificates"]
+__all__ = ["ServerCertificates", "prepare_certificates", "prepare_client_certificate"]
 
 _HOSTS = ("localhost", "127.0.0.1", "::1")
 
@@ -52,3 +51,15 @@ def _open_authority(ca_file: Path, *, key_file: Path) -> trustme.CA:
     write_private(key_file, authority.private_key_pem.bytes())
     ca_file.write_bytes(authority.cert_pem.bytes())
     return authority
+
+
+def prepare_client_certificate(file: Path, *, common_name: str) -> bytes:
+    """The PEM certificate of an application; `file`, made on the first start, has its key as well.
+
+    RSA, because Entra accepts no other (DATAVERSE 1.4). Raises `OSError`.
+    """
+    if not file.exists():
+        issued = trustme.CA().issue_cert(common_name=common_name, key_type=trustme.KeyType.RSA)
+        write_private(file, issued.private_key_and_cert_chain_pem.bytes())
+    pem = file.read_bytes()
+    return pem[pem.index(b"-----BEGIN CERTIFICATE-----") :]

@@ -33,7 +33,7 @@ class ServedEnvironment:
     Attributes:
         name: as the user named it.
         url: such as https://localhost:8801.
-        listener: bound, not yet listening.
+        listener: already listening.
         application: answers its requests.
 
     """
@@ -45,15 +45,16 @@ class ServedEnvironment:
 
 
 def open_port(port: int) -> socket.socket:
-    """A socket bound to that port of this machine alone; 0 takes any free one.
+    """A socket that listens on that port of this machine alone; 0 takes any free one.
 
-    Raises `UsageError` when the port is in use or not ours to open.
+    It listens at once, because two sockets that do not may both be bound to one port. Raises `UsageError` when the port is in use or not ours to open.
     """
     # asyncio leaves Nagle's algorithm on where a socket does not name TCP: 75 times slower.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        listener.listen()
     except OSError as error:
         listener.close()
         raise UsageError(

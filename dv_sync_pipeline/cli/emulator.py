@@ -1,0 +1,101 @@
+"""`dv-sync emulator`: Dataverse on this machine.
+
+Belongs here: the command line. Does not belong here: what it starts (`emulator/run.py`).
+"""
+
+import re
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from dv_sync_pipeline.emulator.run import EmulatorOptions, run_emulator
+from dv_sync_pipeline.emulator.samples import SAMPLES
+from dv_sync_pipeline.errors import UsageError
+
+__all__ = ["emulator"]
+
+_ENVIRONMENT = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9_-]{0,62})=(?P<port>[0-9]{1,5})")
+_PORT_MAX = 65_535
+_EXIT_USAGE = 2
+
+
+@click.command(short_help="Run Dataverse environments on this machine.")
+@click.argument("environments", metavar="NAME=PORT...", nargs=-1, required=True)
+@click.option(
+    "--sample",
+    type=click.Choice(sorted(SAMPLES)),
+    help="Fill new environments with sample data. The environment named secondary becomes the one"
+    " to be synchronized; all others are primaries.",
+)
+@click.option("--rows", type=click.IntRange(min=0), help="Size of the sample: its number of rooms.")
+@click.option("--seed", default=0, show_default=True, help="Another seed makes other sample data.")
+@click.option("--plain-http", is_flag=True, help="No TLS. Microsoft's token libraries refuse that.")
+@click.option("--any-token", is_flag=True, help="Every request is the administrator's.")
+@click.option(
+    "--state",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep everything in this folder and find it there again; otherwise it is gone at the end.",
+)
+def emulator(
+    environments: tuple[str, ...],
+    *,
+    sample: str | None,
+    rows: int | None,
+    seed: int,
+    plain_http: bool,
+    any_token: bool,
+    state: Path | None,
+) -> None:
+    """Run Dataverse environments on this machine, each on its own port (0: any free one).
+
+    Prints NAME URL ready for each, and runs until Ctrl-C. With a sample and the names primary and
+    secondary it writes STATE/sync.yaml, so that in another terminal this works:
+
+        DV_SYNC_CONFIG=STATE/sync.yaml dv-sync sync
+    """
+    with ExitStack() as stack:
+        options = EmulatorOptions(
+            ports=_read_ports(environments),
+            state=state or Path(stack.enter_context(_temporary_folder())),
+            sample=SAMPLES[sample] if sample else None,
+            rows=_choose_rows(rows, sample),
+            seed=seed,
+            plain_http=plain_http,
+            any_token=any_token,
+        )
+        _run(options)
+
+
+def _run(options: EmulatorOptions) -> None:
+    try:
+        run_emulator(options, announce=click.echo)
+    except UsageError as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(_EXIT_USAGE) from None
+
+
+def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="dv-sync-emulator-")
+
+
+def _choose_rows(rows: int | None, sample: str | None) -> int:
+    if sample is None:
+        if rows is not None:
+            raise click.UsageError("--rows is the size of a sample: give --sample as well.")
+        return 0
+    return SAMPLES[sample].rows_default if rows is None else rows
+
+
+def _read_ports(environments: tuple[str, ...]) -> dict[str, int]:
+    """Environment name → port; `click.UsageError` for what is not NAME=PORT."""
+    ports: dict[str, int] = {}
+    for text in environments:
+        match = _ENVIRONMENT.fullmatch(text)
+        if match is None or int(match["port"]) > _PORT_MAX:
+            raise click.UsageError(f"{text!r} is not NAME=PORT, such as primary=8801.")
+        if match["name"] in ports:
+            raise click.UsageError(f"{match['name']} is given twice.")
+        ports[match["name"]] = int(match["port"])
+    return ports
