@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 __all__ = [
+    "PARKED_ROWS_SHOWN_MAX",
     "DifferenceKind",
     "ParkedReason",
     "ParkedRow",
@@ -19,6 +20,10 @@ __all__ = [
     "TableReport",
     "TableVerdict",
 ]
+
+
+PARKED_ROWS_SHOWN_MAX = 100
+"""How many parked rows a report lists; the ledger knows them all."""
 
 
 class DifferenceKind(StrEnum):

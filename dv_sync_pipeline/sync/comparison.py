@@ -1,0 +1,178 @@
+"""Reading both sides of one table completely, and comparing them.
+
+Belongs here: what `reconcile`, `plan` and `verify` have in common. It writes nothing anywhere.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import polars as pl
+
+from dv_sync_pipeline.sync.difference import Difference, compare
+from dv_sync_pipeline.sync.ledger import Ledger
+from dv_sync_pipeline.sync.mapping import (
+    KEY,
+    PRIMARY_ID,
+    SECONDARY_ID,
+    VERSION,
+    TableMapping,
+)
+from dv_sync_pipeline.sync.projection import (
+    MESSAGE,
+    REASON,
+    Projection,
+    project,
+)
+from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow, Progress, ProgressListener
+from dv_sync_pipeline.sync.values import empty_frame, frame_of_rows
+from dv_sync_pipeline.webapi.client import Dataverse
+from dv_sync_pipeline.webapi.metadata import Column, TableSchema
+
+__all__ = ["Clock", "Comparison", "TablePass", "compare_sides", "links_of"]
+
+Clock: TypeAlias = Callable[[], datetime]
+"""Tells the time, in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class TablePass:
+    """What one pass over one table works with.
+
+    Attributes:
+        mapping: the table, as both environments agree on it.
+        primary, secondary: the two environments.
+        ledger: the state database.
+        parent_links: the links of the tables that it looks up, by name in the primary.
+        clock: the time.
+        progress: is told how far the pass has come.
+        rows_per_chunk: rows that are written between two entries in the ledger.
+
+    """
+
+    mapping: TableMapping
+    primary: Dataverse
+    secondary: Dataverse
+    ledger: Ledger
+    parent_links: Mapping[str, pl.DataFrame]
+    clock: Clock
+    progress: ProgressListener
+    rows_per_chunk: int
+
+    @property
+    def table(self) -> str:
+        """Logical name in the primary."""
+        return self.mapping.table
+
+    def report(self, stage: str, *, done: int, total: int | None) -> None:
+        """Tell the listener how far this pass has come."""
+        self.progress(Progress(self.table, stage, done, total))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Both sides of a table, compared.
+
+    Attributes:
+        began: when the primary began to be read; nothing later is proven.
+        projection: what the secondary must show.
+        difference: what it does not show.
+        parked: the rows that were not compared, and why.
+
+    """
+
+    began: datetime
+    projection: Projection
+    difference: Difference
+    parked: tuple[ParkedRow, ...]
+
+    @property
+    def primary_rows(self) -> int:
+        """How many rows the primary has."""
+        return len(self.projection.primary_ids)
+
+    @property
+    def expected_links(self) -> pl.DataFrame:
+        """The links that the table would have once the difference is applied."""
+        return pl.concat([self.difference.links, links_of(self.difference.creates)])
+
+
+def links_of(
+    rows: pl.DataFrame, *, origin: str = "created", intended: bool = False
+) -> pl.DataFrame:
+    """Links of wanted rows to the secondary rows under the same GUID (DESIGN 4: `ids: same`)."""
+    return rows.select(
+        PRIMARY_ID,
+        pl.col(PRIMARY_ID).alias(SECONDARY_ID),
+        VERSION,
+        KEY,
+        pl.lit(origin).alias("@origin"),
+        pl.lit(intended).alias("@intended"),
+    )
+
+
+async def compare_sides(task: TablePass) -> Comparison:
+    """Read both environments at the same time and compare them."""
+    began = task.clock()
+    mapping = task.mapping
+    rows, present = await _together(
+        _read(task, task.primary, mapping.primary, mapping.primary_columns, PRIMARY_ID),
+        _read(task, task.secondary, mapping.secondary, mapping.secondary_columns, SECONDARY_ID),
+    )
+    links = task.ledger.links(task.table)
+    projection = project(rows, mapping, links=links, parent_links=task.parent_links)
+    difference = compare(projection, present, mapping, links=links)
+    parked = pl.concat([projection.parked, difference.parked])
+    return Comparison(
+        began=began,
+        projection=projection,
+        difference=difference,
+        parked=tuple(_parked_row(row, task.table, began) for row in parked.to_dicts()),
+    )
+
+
+def _parked_row(row: dict[str, Any], table: str, since: datetime) -> ParkedRow:
+    return ParkedRow(
+        table=table,
+        primary_id=row[PRIMARY_ID],
+        key=row[KEY],
+        reason=ParkedReason(row[REASON]),
+        message=row[MESSAGE],
+        code="",
+        since=since,
+        attempts=1,
+    )
+
+
+async def _together(
+    *coroutines: Coroutine[Any, Any, pl.DataFrame],
+) -> list[pl.DataFrame]:
+    """All results; the first failure stops the others and is raised as it is, not in a group."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _read(
+    task: TablePass,
+    environment: Dataverse,
+    schema: TableSchema,
+    columns: Mapping[str, Column],
+    id_name: str,
+) -> pl.DataFrame:
+    names = [column.name for column in columns.values() if column.name != schema.primary_id]
+    where = f"{environment.name}, table {schema.name}"
+    total = await environment.count(schema)
+    pages, done = [empty_frame(columns)], 0
+    async for page in environment.read_pages(schema, names):
+        pages.append(frame_of_rows(page, columns, where=where))
+        done += len(page)
+        task.report(f"read {environment.name}", done=done, total=total)
+    # A row that changes while pages are read can come twice; the later one is the newer.
+    return pl.concat(pages).unique(id_name, keep="last", maintain_order=True)

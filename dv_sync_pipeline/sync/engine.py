@@ -1,0 +1,186 @@
+"""One table, one run: opens what a pass needs, and chooses the pass.
+
+Start reading here. Belongs here: putting the pieces together, the right environments, the order of
+tables, the links that parents have or would get. Does not belong here: any step of a pass.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import polars as pl
+
+from dv_sync_pipeline.config import Configuration, EnvironmentConfiguration, TableConfiguration
+from dv_sync_pipeline.errors import TableError, WrongEnvironmentError
+from dv_sync_pipeline.sync.comparison import Clock, Comparison, TablePass, compare_sides
+from dv_sync_pipeline.sync.ledger import Ledger
+from dv_sync_pipeline.sync.mapping import TableMapping, agree, fingerprint
+from dv_sync_pipeline.sync.ordering import in_dependency_order
+from dv_sync_pipeline.sync.reconcile import plan, reconcile
+from dv_sync_pipeline.sync.report import Progress, ProgressListener, TableReport, TableVerdict
+from dv_sync_pipeline.sync.turns import turn
+from dv_sync_pipeline.sync.verification import verify
+from dv_sync_pipeline.webapi.client import Dataverse, connect
+
+__all__ = ["Connect", "Engine", "open_engine"]
+
+
+class Connect(Protocol):
+    """Opens the conversation with one environment."""
+
+    def __call__(
+        self, name: str, configuration: EnvironmentConfiguration, /
+    ) -> AbstractAsyncContextManager[Dataverse]:
+        """`name` is "primary" or "secondary"."""
+
+
+def _ignore(_progress: Progress) -> None:
+    """Listen to nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The two environments, the ledger, and what `sync.yaml` says of them.
+
+    Attributes:
+        configuration: all of `sync.yaml`.
+        primary, secondary: the two environments.
+        ledger: the state database.
+        clock: the time, in UTC.
+
+    """
+
+    configuration: Configuration
+    primary: Dataverse
+    secondary: Dataverse
+    ledger: Ledger
+    clock: Clock
+    _assumed_links: dict[str, pl.DataFrame] = field(default_factory=dict, init=False, repr=False)
+    """Table → links that it would have if it were synchronized: a plan of rooms needs the hotels
+    that a run would create before. Kept from one `plan` or `verify` to the next."""
+
+    @property
+    def tables_in_order(self) -> list[str]:
+        """Every synchronized table, parents first; `ConfigurationError` on a cycle."""
+        return [table.table for table in in_dependency_order(self.configuration.tables)]
+
+    async def check_environments(self) -> dict[str, str]:
+        """Environment name → organisation id; `WrongEnvironmentError` if one is not as it was.
+
+        They must differ from each other and be what the ledger knows from its first run; that
+        they are what `sync.yaml` says is checked by the client.
+        """
+        organizations = {
+            environment.name: (await environment.identify()).organization_id.lower()
+            for environment in (self.primary, self.secondary)
+        }
+        if len(set(organizations.values())) == 1:
+            raise WrongEnvironmentError(
+                "primary and secondary are the same organisation",
+                why=f"both are {organizations[self.primary.name]}",
+                mend="Correct the urls in sync.yaml",
+            )
+        self.ledger.check_environments(organizations)
+        return organizations
+
+    async def reconcile(
+        self, table: str, *, dry_run: bool = False, progress: ProgressListener = _ignore
+    ) -> TableReport:
+        """Repair one table; with `dry_run`, only list what would be repaired.
+
+        Raises the errors of `dv_sync_pipeline.errors`; a row that cannot be written is parked and
+        raises nothing.
+        """
+        organizations = await self.check_environments()
+        if dry_run:
+            report, comparison = await plan(await self._preview(table, progress))
+            self._assume(table, comparison)
+            return report
+        self.ledger.remember_environments(organizations)
+        self._assumed_links.clear()
+        async with turn(self.ledger, table, clock=self.clock) as ensure_turn:
+            task = await self._pass(table, self._known_links, progress)
+            return await reconcile(
+                task,
+                mapping_fingerprint=fingerprint(self.configuration.table(table)),
+                ensure_turn=ensure_turn,
+            )
+
+    async def verify(self, table: str, *, progress: ProgressListener = _ignore) -> TableVerdict:
+        """Compare one table on both sides; writes nothing anywhere."""
+        await self.check_environments()
+        verdict, comparison = await verify(await self._preview(table, progress))
+        self._assume(table, comparison)
+        return verdict
+
+    async def _preview(self, table: str, progress: ProgressListener) -> TablePass:
+        """A pass as if every parent had just been synchronized."""
+        for parent in self._parents(table):
+            if parent not in self._assumed_links:
+                comparison = await compare_sides(await self._preview(parent, _ignore))
+                self._assume(parent, comparison)
+        return await self._pass(table, self._assumed_links.__getitem__, progress)
+
+    def _assume(self, table: str, comparison: Comparison) -> None:
+        self._assumed_links[table] = comparison.expected_links
+
+    def _known_links(self, parent: str) -> pl.DataFrame:
+        if self.ledger.verified_through(parent) is None:
+            # Without its links, every lookup to it would be taken for a missing parent.
+            raise TableError(
+                f"the table {parent} has not been synchronized yet",
+                why="others look it up",
+                mend=f"Synchronize {parent} first",
+            )
+        return self.ledger.links(parent)
+
+    def _parents(self, table: str) -> list[str]:
+        return sorted(set(self.configuration.table(table).lookups.values()))
+
+    async def _pass(
+        self, table: str, links: Callable[[str], pl.DataFrame], progress: ProgressListener
+    ) -> TablePass:
+        in_dependency_order(self.configuration.tables)
+        secondary = self.configuration.environments.secondary
+        return TablePass(
+            mapping=await self._agree(self.configuration.table(table)),
+            primary=self.primary,
+            secondary=self.secondary,
+            ledger=self.ledger,
+            parent_links={parent: links(parent) for parent in self._parents(table)},
+            clock=self.clock,
+            progress=progress,
+            rows_per_chunk=secondary.rows_per_call * secondary.requests_in_flight,
+        )
+
+    async def _agree(self, table: TableConfiguration) -> TableMapping:
+        return agree(
+            table,
+            primary=await self.primary.describe(table.table),
+            secondary=await self.secondary.describe(table.target),
+            targets={other.table: other.target for other in self.configuration.tables},
+        )
+
+
+@asynccontextmanager
+async def open_engine(
+    configuration: Configuration,
+    *,
+    clock: Clock,
+    connect: Connect = connect,
+) -> AsyncIterator[Engine]:
+    """An engine with both environments connected and the ledger open; closes them at the end.
+
+    `connect` is given "primary" or "secondary" and the configuration of that environment.
+    """
+    in_dependency_order(configuration.tables)
+    ledger = Ledger.open(configuration.ledger_url)
+    try:
+        async with (
+            connect("primary", configuration.environments.primary) as primary,
+            connect("secondary", configuration.environments.secondary) as secondary,
+        ):
+            yield Engine(configuration, primary, secondary, ledger, clock)
+    finally:
+        ledger.close()

@@ -1,0 +1,396 @@
+"""The state database: links, parked rows, what is owed, whose turn it is.
+
+Belongs here: SQLAlchemy Core, and nothing else in `sync/` knows that there is SQL. SQLite unless
+`ledger:` names another database. Does not belong here: any decision on what to link or to park.
+
+The ledger is a cache of truth that can be rebuilt (DESIGN 4): lose it, reconcile, and links come
+back by key. A link that is only intended was written down before its row was created; it becomes a
+link once the row is proven to exist.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from dv_sync_pipeline.errors import LedgerError, WrongEnvironmentError
+from dv_sync_pipeline.redact import redact
+from dv_sync_pipeline.sync.mapping import KEY, PRIMARY_ID, SECONDARY_ID, VERSION
+from dv_sync_pipeline.sync.projection import LINKS_SCHEMA
+from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow
+
+__all__ = ["SCHEMA_VERSION", "Ledger"]
+
+SCHEMA_VERSION = 1
+"""Raised whenever the tables below change; a ledger of a newer version is refused."""
+
+_BUSY_SECONDS_MAX = 30
+_ORIGIN, _INTENDED = "@origin", "@intended"
+
+_metadata = sa.MetaData()
+
+_info = sa.Table(
+    "ledger_info", _metadata, sa.Column("schema_version", sa.Integer, primary_key=True)
+)
+_environments = sa.Table(
+    "environments",
+    _metadata,
+    sa.Column("environment", sa.String(16), primary_key=True),
+    sa.Column("organization_id", sa.String(36), nullable=False),
+)
+_reconciles = sa.Table(
+    "reconciles",
+    _metadata,
+    sa.Column("table_name", sa.String(128), primary_key=True),
+    sa.Column("mapping", sa.String(64), nullable=False),
+    sa.Column("is_owed", sa.Boolean, nullable=False),
+    sa.Column("verified_through", sa.String(32)),
+)
+_links = sa.Table(
+    "links",
+    _metadata,
+    sa.Column("table_name", sa.String(128), primary_key=True),
+    sa.Column("primary_id", sa.String(36), primary_key=True),
+    sa.Column("secondary_id", sa.String(36), nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("origin", sa.String(8), nullable=False),
+    sa.Column("is_intended", sa.Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+_parked = sa.Table(
+    "parked",
+    _metadata,
+    sa.Column("table_name", sa.String(128), primary_key=True),
+    sa.Column("primary_id", sa.String(36), primary_key=True),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("reason", sa.String(32), nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("code", sa.String(16), nullable=False),
+    sa.Column("since", sa.String(32), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+)
+_leases = sa.Table(
+    "leases",
+    _metadata,
+    sa.Column("table_name", sa.String(128), primary_key=True),
+    sa.Column("holder", sa.String(64), nullable=False),
+    sa.Column("expires", sa.String(32), nullable=False),
+)
+
+_LINK_COLUMNS = {
+    PRIMARY_ID: _links.c.primary_id,
+    SECONDARY_ID: _links.c.secondary_id,
+    VERSION: _links.c.version,
+    KEY: _links.c.key,
+    _ORIGIN: _links.c.origin,
+    _INTENDED: _links.c.is_intended,
+}
+
+
+class Ledger:
+    """One state database; open it with `Ledger.open`, close it when done.
+
+    Every method is one transaction and raises `LedgerError` when the database fails.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> "Ledger":
+        """Open, and create where there is none; a newer ledger is refused."""
+        address = sa.make_url(url)
+        if address.get_backend_name() == "sqlite":
+            _prepare_file(address)
+        ledger = cls(_create_engine(address))
+        try:
+            ledger._create_or_check()
+        except BaseException:
+            ledger.close()
+            raise
+        return ledger
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose()
+
+    def _create_or_check(self) -> None:
+        with self._transaction() as connection:
+            if connection.dialect.name == "sqlite":
+                # Two processes may start on a fresh folder; one of them creates, the other waits.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            _metadata.create_all(connection)
+            found = connection.scalar(sa.select(_info.c.schema_version))
+            if found is None:
+                connection.execute(_info.insert().values(schema_version=SCHEMA_VERSION))
+        if found is not None and found != SCHEMA_VERSION:
+            raise LedgerError(
+                f"the ledger has version {found}, this program knows version {SCHEMA_VERSION}",
+                mend="Install the version of dv-sync-pipeline that wrote it",
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.IntegrityError:
+            raise
+        except sa.exc.SQLAlchemyError as error:
+            raise LedgerError(
+                "the ledger cannot be used",
+                why=redact(str(getattr(error, "orig", None) or error)),
+                mend="Free the disk or the lock; if the file is damaged, move it away and "
+                "reconcile: links come back by key",
+            ) from error
+
+    # Which environments
+
+    def check_environments(self, organizations: Mapping[str, str]) -> None:
+        """Compare organisation ids with the stored ones; `WrongEnvironmentError` if they differ.
+
+        `organizations` is environment name → organisation id.
+        """
+        with self._transaction() as connection:
+            rows = connection.execute(sa.select(_environments)).mappings()
+            stored = {row["environment"]: row["organization_id"] for row in rows}
+        for environment, organization in organizations.items():
+            known = stored.get(environment, organization)
+            if known != organization:
+                raise _wrong_environment(environment, organization, known, stored)
+
+    def remember_environments(self, organizations: Mapping[str, str]) -> None:
+        """Store the ids at the first run; later ones must be the same."""
+        rows = [
+            {"environment": environment, "organization_id": organization}
+            for environment, organization in organizations.items()
+        ]
+        try:
+            with self._transaction() as connection:
+                if connection.scalar(sa.select(sa.func.count()).select_from(_environments)) == 0:
+                    _insert(connection, _environments, rows)
+        except sa.exc.IntegrityError:
+            pass  # Another run was first; whether it saw the same ones is checked below.
+        self.check_environments(organizations)
+
+    # What is owed
+
+    def begin_reconcile(self, table: str, *, mapping: str) -> None:
+        """From now until `finish_reconcile` a reconcile is owed."""
+        row = _reconciles.c.table_name == table
+        with self._transaction() as connection:
+            known = connection.execute(
+                _reconciles.update().where(row).values(mapping=mapping, is_owed=True)
+            )
+            if known.rowcount == 0:
+                connection.execute(
+                    _reconciles.insert().values(table_name=table, mapping=mapping, is_owed=True)
+                )
+
+    def finish_reconcile(self, table: str, *, verified_through: datetime) -> None:
+        """The pass was completed: nothing is owed any more."""
+        with self._transaction() as connection:
+            connection.execute(
+                _reconciles.update()
+                .where(_reconciles.c.table_name == table)
+                .values(is_owed=False, verified_through=verified_through.isoformat())
+            )
+
+    def owes_reconcile(self, table: str, *, mapping: str) -> bool:
+        """Whether a pass was begun and not completed, never made, or made for another mapping."""
+        with self._transaction() as connection:
+            settled = connection.scalar(
+                sa.select(_reconciles.c.mapping).where(
+                    _reconciles.c.table_name == table, ~_reconciles.c.is_owed
+                )
+            )
+        return settled != mapping
+
+    def verified_through(self, table: str) -> datetime | None:
+        """When the last completed pass began to read; None if there never was one."""
+        with self._transaction() as connection:
+            moment = connection.scalar(
+                sa.select(_reconciles.c.verified_through).where(_reconciles.c.table_name == table)
+            )
+        return datetime.fromisoformat(moment) if moment else None
+
+    # Links
+
+    def links(self, table: str) -> pl.DataFrame:
+        """Every link of the table, intended ones included, as `LINKS_SCHEMA`."""
+        query = sa.select(*_LINK_COLUMNS.values()).where(_links.c.table_name == table)
+        with self._transaction() as connection:
+            rows = connection.execute(query).all()
+        columns = zip(*rows, strict=True) if rows else [()] * len(LINKS_SCHEMA)
+        return pl.DataFrame(dict(zip(LINKS_SCHEMA, columns, strict=True)), schema=LINKS_SCHEMA)
+
+    def save_links(self, table: str, links: pl.DataFrame) -> None:
+        """Insert or replace links, given as `LINKS_SCHEMA`."""
+        rows = [
+            {"table_name": table} | row
+            for row in links.rename({k: c.name for k, c in _LINK_COLUMNS.items()}).to_dicts()
+        ]
+        with self._transaction() as connection:
+            _delete_links(connection, table, links[PRIMARY_ID])
+            _insert(connection, _links, rows)
+
+    def drop_links(self, table: str, primary_ids: Sequence[str] | pl.Series) -> None:
+        """Forget the links of these rows."""
+        with self._transaction() as connection:
+            _delete_links(connection, table, primary_ids)
+
+    # Parked rows
+
+    def parked(self, table: str) -> list[ParkedRow]:
+        """The rows that wait, by key."""
+        query = sa.select(_parked).where(_parked.c.table_name == table).order_by(_parked.c.key)
+        with self._transaction() as connection:
+            return [_parked_row(row) for row in connection.execute(query).mappings()]
+
+    def replace_parked(self, table: str, rows: Sequence[ParkedRow]) -> list[ParkedRow]:
+        """Let these rows wait and no others; `since` and `attempts` go on from what is stored.
+
+        Returns the rows as they are stored now.
+        """
+        known = {row.primary_id: row for row in self.parked(table)}
+        rows = [_continued(row, known.get(row.primary_id)) for row in rows]
+        with self._transaction() as connection:
+            connection.execute(_parked.delete().where(_parked.c.table_name == table))
+            _insert(connection, _parked, [_parked_values(row) for row in rows])
+        return rows
+
+    # Turns
+
+    def take_lease(self, table: str, holder: str, *, now: datetime, lasts: timedelta) -> bool:
+        """Take or renew the only lease of the table; False while another holder has it."""
+        values = {"holder": holder, "expires": _moment(now + lasts)}
+        is_free = sa.or_(_leases.c.holder == holder, _leases.c.expires <= _moment(now))
+        try:
+            with self._transaction() as connection:
+                renewed = connection.execute(
+                    _leases.update().where(_leases.c.table_name == table, is_free).values(values)
+                )
+                if renewed.rowcount:
+                    return True
+                connection.execute(_leases.insert().values(table_name=table, **values))
+        except sa.exc.IntegrityError:
+            return False
+        return True
+
+    def release_lease(self, table: str, holder: str) -> None:
+        """Let the next one have its turn."""
+        with self._transaction() as connection:
+            connection.execute(
+                _leases.delete().where(_leases.c.table_name == table, _leases.c.holder == holder)
+            )
+
+
+def _prepare_file(address: sa.URL) -> None:
+    """The file is for us alone: it holds key values of rows (RELIABILITY 5)."""
+    if not address.database or address.database == ":memory:":
+        return
+    file = Path(address.database)
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600, exist_ok=True)
+    except OSError as error:
+        raise LedgerError(
+            f"the ledger {file} cannot be created",
+            why=error.strerror or str(error),
+            mend="Check the folder that `state` names in sync.yaml",
+        ) from None
+
+
+def _create_engine(address: sa.URL) -> sa.Engine:
+    if address.get_backend_name() != "sqlite":
+        return sa.create_engine(address, pool_pre_ping=True)
+    engine = sa.create_engine(address, connect_args={"timeout": _BUSY_SECONDS_MAX})
+    sa.event.listen(engine, "connect", _configure_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    # An intent must survive a power failure, or it could not prove what is ours.
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _insert(
+    connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, object]]
+) -> None:
+    if rows:
+        connection.execute(table.insert(), rows)
+
+
+def _delete_links(
+    connection: sa.Connection, table: str, primary_ids: Sequence[str] | pl.Series
+) -> None:
+    statement = _links.delete().where(
+        _links.c.table_name == table, _links.c.primary_id == sa.bindparam("id")
+    )
+    parameters = [{"id": primary_id} for primary_id in primary_ids]
+    if parameters:
+        connection.execute(statement, parameters)
+
+
+def _wrong_environment(
+    environment: str, organization: str, known: str, stored: Mapping[str, str]
+) -> WrongEnvironmentError:
+    is_swapped = organization in stored.values()
+    return WrongEnvironmentError(
+        f"the {environment} environment is organisation {organization}, and not {known} as before",
+        why="primary and secondary seem to be swapped" if is_swapped else "",
+        mend="Correct the urls in sync.yaml, or give the new pair of environments its own `state`",
+    )
+
+
+def _moment(moment: datetime) -> str:
+    """Text that sorts as time does."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _continued(row: ParkedRow, known: ParkedRow | None) -> ParkedRow:
+    if known is None:
+        return row
+    return ParkedRow(
+        table=row.table,
+        primary_id=row.primary_id,
+        key=row.key,
+        reason=row.reason,
+        message=row.message,
+        code=row.code,
+        since=known.since,
+        attempts=known.attempts + 1,
+    )
+
+
+def _parked_values(row: ParkedRow) -> dict[str, object]:
+    return {
+        "table_name": row.table,
+        "primary_id": row.primary_id,
+        "key": row.key,
+        "reason": row.reason.value,
+        "message": row.message,
+        "code": row.code,
+        "since": row.since.isoformat(),
+        "attempts": row.attempts,
+    }
+
+
+def _parked_row(row: sa.RowMapping) -> ParkedRow:
+    return ParkedRow(
+        table=row["table_name"],
+        primary_id=row["primary_id"],
+        key=row["key"],
+        reason=ParkedReason(row["reason"]),
+        message=row["message"],
+        code=row["code"],
+        since=datetime.fromisoformat(row["since"]),
+        attempts=row["attempts"],
+    )

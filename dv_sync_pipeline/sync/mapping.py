@@ -1,0 +1,308 @@
+"""What `sync.yaml` says of a table, agreed with what both environments really have.
+
+Belongs here: the checks before any write (DESIGN 4, Failures: stop rather than guess), and the
+mapping that all later steps follow. Does not belong here: values of rows.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from dv_sync_pipeline.config import TableConfiguration
+from dv_sync_pipeline.errors import SchemaMismatchError
+from dv_sync_pipeline.sync.values import VALUE_TYPES
+from dv_sync_pipeline.webapi.metadata import Column, ColumnKind, TableSchema
+
+__all__ = [
+    "FOLDED_KEY",
+    "KEY",
+    "PRIMARY_ID",
+    "SECONDARY_ID",
+    "STATUS_COLUMNS",
+    "VERSION",
+    "MappedColumn",
+    "TableMapping",
+    "agree",
+    "fingerprint",
+]
+
+STATUS_COLUMNS = ("statecode", "statuscode")
+
+# Names of our own columns in frames; logical names cannot begin with @.
+PRIMARY_ID = "@primary_id"
+SECONDARY_ID = "@secondary_id"
+VERSION = "@version"
+KEY = "@key"
+"""The key as a person reads it."""
+FOLDED_KEY = "@folded_key"
+"""The key as Dataverse compares it; null when a part of it is."""
+
+_VERSION_COLUMN = "versionnumber"
+
+
+@dataclass(frozen=True, slots=True)
+class MappedColumn:
+    """A column that the pipeline owns in the secondary.
+
+    Attributes:
+        source: the column in the primary.
+        target: the column in the secondary; its name is the column's name in every frame.
+        parent: for a lookup, the table pointed to, by its name in the primary; else "".
+        parent_target: the same table by its name in the secondary; else "".
+        must_be_known: a row whose parent is missing waits, instead of going without it.
+
+    """
+
+    source: Column
+    target: Column
+    parent: str = ""
+    parent_target: str = ""
+    must_be_known: bool = False
+
+    @property
+    def name(self) -> str:
+        """The column's name in every frame."""
+        return self.target.name
+
+
+@dataclass(frozen=True, slots=True)
+class TableMapping:
+    """One table as both environments and `sync.yaml` agree on it.
+
+    Attributes:
+        table: logical name in the primary.
+        primary, secondary: the two schemas.
+        columns: the mapped columns, lookups included.
+        key: names in the frames of the key columns; empty when rows are matched by GUID.
+        has_status: state and status reason are kept equal too.
+
+    """
+
+    table: str
+    primary: TableSchema
+    secondary: TableSchema
+    columns: tuple[MappedColumn, ...]
+    key: tuple[str, ...]
+    has_status: bool
+
+    @property
+    def lookups(self) -> tuple[MappedColumn, ...]:
+        """The mapped columns that point to rows."""
+        return tuple(column for column in self.columns if column.parent)
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """Names in the frames of the mapped columns, status left out."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def primary_columns(self) -> dict[str, Column]:
+        """What to read from the primary: name in the frame → column."""
+        version = self.primary.columns.get(_VERSION_COLUMN)
+        return {
+            PRIMARY_ID: _id_column(self.primary),
+            **({VERSION: version} if version else {}),
+            **{column.name: column.source for column in self.columns},
+            **self._status_columns(self.primary),
+        }
+
+    @property
+    def secondary_columns(self) -> dict[str, Column]:
+        """What to read from the secondary: name in the frame → column."""
+        return {
+            SECONDARY_ID: _id_column(self.secondary),
+            **{column.name: column.target for column in self.columns},
+            **self._status_columns(self.secondary),
+        }
+
+    def _status_columns(self, schema: TableSchema) -> dict[str, Column]:
+        return {name: schema.columns[name] for name in STATUS_COLUMNS if self.has_status}
+
+
+def _id_column(schema: TableSchema) -> Column:
+    return schema.columns.get(
+        schema.primary_id, Column(schema.primary_id, ColumnKind.UNIQUE_IDENTIFIER)
+    )
+
+
+def fingerprint(configuration: TableConfiguration) -> str:
+    """Changes whenever a row could be projected differently than before."""
+    relevant = configuration.model_dump_json(exclude={"group", "description", "deletes"})
+    return sha256(relevant.encode()).hexdigest()
+
+
+def agree(
+    configuration: TableConfiguration,
+    *,
+    primary: TableSchema,
+    secondary: TableSchema,
+    targets: Mapping[str, str],
+) -> TableMapping:
+    """Check everything that a pass needs of both schemas, before any write.
+
+    `targets` gives the name in the secondary of every synchronized table. Raises
+    `SchemaMismatchError` that names table, column and environment.
+    """
+    key = () if configuration.matches_by_id else configuration.target_key
+    columns = tuple(
+        _agree_on_column(source, target, configuration, primary, secondary, targets)
+        for source, target in configuration.target_columns.items()
+    )
+    _check_key(key, secondary)
+    return TableMapping(
+        table=configuration.table,
+        primary=primary,
+        secondary=secondary,
+        columns=columns,
+        key=key,
+        has_status=_agree_on_status(configuration, primary, secondary),
+    )
+
+
+def _agree_on_column(
+    source_name: str,
+    target_name: str,
+    configuration: TableConfiguration,
+    primary: TableSchema,
+    secondary: TableSchema,
+    targets: Mapping[str, str],
+) -> MappedColumn:
+    source = _find_column(source_name, primary, environment="primary")
+    target = _find_column(target_name, secondary, environment="secondary")
+    _check_access(source, target, primary, secondary)
+    _check_comparable(source, target, secondary)
+    parent = configuration.lookups.get(source_name, "")
+    if parent:
+        _check_direction(source, parent, primary, environment="primary")
+        _check_direction(target, targets[parent], secondary, environment="secondary")
+    elif source.kind.is_lookup:
+        raise SchemaMismatchError(
+            f"{source_name} is a lookup and stands in columns",
+            where=f"table {primary.name}",
+            mend=f"Write it under lookups, with the table it points to: {_listed(source.targets)}",
+        )
+    return MappedColumn(
+        source=source,
+        target=target,
+        parent=parent,
+        parent_target=targets[parent] if parent else "",
+        must_be_known=target.required or target_name in configuration.target_key,
+    )
+
+
+def _find_column(name: str, schema: TableSchema, *, environment: str) -> Column:
+    column = schema.columns.get(name)
+    if column is not None:
+        return column
+    closest = difflib.get_close_matches(name, schema.columns, n=1)
+    suggestion = f"Did you mean {closest[0]}?" if closest else "Correct it in sync.yaml"
+    raise SchemaMismatchError(
+        f"the table {schema.name} has no column {name}", where=environment, mend=suggestion
+    )
+
+
+def _check_access(
+    source: Column, target: Column, primary: TableSchema, secondary: TableSchema
+) -> None:
+    if not source.valid_for_read:
+        raise SchemaMismatchError(
+            f"{primary.name}.{source.name} cannot be read", where="primary", mend=_LEAVE_OUT
+        )
+    if not target.valid_for_read:
+        raise SchemaMismatchError(
+            f"{secondary.name}.{target.name} cannot be read back",
+            where="secondary",
+            mend=_LEAVE_OUT,
+        )
+    if not (target.valid_for_create and target.valid_for_update):
+        # What is sent for such a column is dropped without a word (DATAVERSE 3.2).
+        raise SchemaMismatchError(
+            f"{secondary.name}.{target.name} cannot be written", where="secondary", mend=_LEAVE_OUT
+        )
+
+
+_LEAVE_OUT = "Leave it out of sync.yaml"
+
+
+def _check_comparable(source: Column, target: Column, secondary: TableSchema) -> None:
+    where = f"table {secondary.name}"
+    for column, environment in ((source, "primary"), (target, "secondary")):
+        if column.kind not in VALUE_TYPES:
+            raise SchemaMismatchError(
+                f"{column.name} is of type {column.kind}, which is not synchronized",
+                where=f"{environment}, {where}",
+                mend=_LEAVE_OUT,
+            )
+    difference = _difference_in_type(source, target)
+    if difference:
+        raise SchemaMismatchError(
+            f"{source.name} cannot be kept equal in {target.name}: {difference}",
+            where=where,
+            mend="Make the two columns alike, or leave this one out of sync.yaml",
+        )
+
+
+def _difference_in_type(source: Column, target: Column) -> str:
+    """In words what keeps the secondary from showing the primary's values; "" when nothing."""
+    families = VALUE_TYPES[source.kind].family, VALUE_TYPES[target.kind].family
+    if families[0] != families[1]:
+        return f"the primary holds a {families[0]}, the secondary a {families[1]}"
+    if source.date_time_behavior != target.date_time_behavior:
+        return (
+            f"dates behave as {source.date_time_behavior} in the primary "
+            f"and as {target.date_time_behavior} in the secondary"
+        )
+    if (source.precision or 0) > (target.precision or 0) and target.precision is not None:
+        # It would be rounded, found different, and written again in every run.
+        return f"{source.precision} digits after the point do not fit in {target.precision}"
+    return ""
+
+
+def _check_direction(column: Column, parent: str, schema: TableSchema, *, environment: str) -> None:
+    if parent not in column.targets:
+        raise SchemaMismatchError(
+            f"the lookup {schema.name}.{column.name} does not point to {parent}",
+            where=environment,
+            why=f"it points to {_listed(column.targets) or 'no table'}",
+            mend="Correct it under lookups in sync.yaml",
+        )
+
+
+def _check_key(key: tuple[str, ...], secondary: TableSchema) -> None:
+    if not key:
+        return
+    matching = [candidate for candidate in secondary.keys if set(candidate.columns) == set(key)]
+    if not matching:
+        known = "; ".join(_listed(candidate.columns) for candidate in secondary.keys)
+        raise SchemaMismatchError(
+            f"the table {secondary.name} has no alternate key on {_listed(key)}",
+            where="secondary",
+            why=f"its keys: {known or 'none'}",
+            mend="Create the key, correct key in sync.yaml, or match by GUID with key: id",
+        )
+    if not any(candidate.is_active for candidate in matching):
+        raise SchemaMismatchError(
+            f"the key {matching[0].name} of {secondary.name} is not active",
+            where="secondary",
+            why=f"its index is {matching[0].index_status or 'missing'}",
+            mend="Wait until Dataverse has built it; if it failed, remove the duplicates first",
+        )
+
+
+def _agree_on_status(
+    configuration: TableConfiguration, primary: TableSchema, secondary: TableSchema
+) -> bool:
+    if configuration.status == "none":
+        return False
+    has_status = [set(STATUS_COLUMNS) <= schema.columns.keys() for schema in (primary, secondary)]
+    if has_status[0] != has_status[1]:
+        raise SchemaMismatchError(
+            f"{primary.name} has a state in one environment only",
+            mend="Set status: none for this table in sync.yaml",
+        )
+    return has_status[0]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

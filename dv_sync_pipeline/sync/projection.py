@@ -1,0 +1,177 @@
+"""Primary rows turned into what their secondary rows must show.
+
+Belongs here: lookups translated through links, the key in both its forms, and the rows that cannot
+be projected, each with its reason. Pure: frames in, frames out. Does not belong here: how single
+values compare (`values.py`), or what the secondary shows now (`difference.py`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from dv_sync_pipeline.sync.mapping import (
+    FOLDED_KEY,
+    KEY,
+    PRIMARY_ID,
+    SECONDARY_ID,
+    VERSION,
+    MappedColumn,
+    TableMapping,
+)
+from dv_sync_pipeline.sync.report import ParkedReason
+from dv_sync_pipeline.sync.values import fold_keys
+
+__all__ = ["LINKS_SCHEMA", "REASON", "Projection", "project"]
+
+LINKS_SCHEMA = pl.Schema(
+    {
+        PRIMARY_ID: pl.String(),
+        SECONDARY_ID: pl.String(),
+        VERSION: pl.Int64(),
+        KEY: pl.String(),
+        "@origin": pl.String(),
+        "@intended": pl.Boolean(),
+    }
+)
+"""A frame of links: one row for each primary row whose secondary row is known or intended."""
+
+REASON = "@reason"
+MESSAGE = "@message"
+_WAITING = "@waiting"
+
+_MESSAGES: Mapping[ParkedReason, str] = {
+    ParkedReason.MISSING_PARENT: "a row that it points to is not in the secondary",
+    ParkedReason.MISSING_KEY: "a column of its key is empty",
+    ParkedReason.DUPLICATE_KEY: "another row of the primary has the same key",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """What the secondary must show.
+
+    Attributes:
+        wanted: the rows to compare: ids, version, key, folded key, and every mapped column under
+            its name in the secondary.
+        parked: primary id, key, reason and message of rows that are not compared.
+        primary_ids: ids of every row of the primary, parked ones included.
+        waiting: how many wanted rows go without an optional parent.
+
+    """
+
+    wanted: pl.DataFrame
+    parked: pl.DataFrame
+    primary_ids: pl.Series
+    waiting: int
+
+
+def project(
+    rows: pl.DataFrame,
+    mapping: TableMapping,
+    *,
+    links: pl.DataFrame,
+    parent_links: Mapping[str, pl.DataFrame],
+) -> Projection:
+    """Project every row of the primary.
+
+    `rows` has the columns of `mapping.primary_columns`; `links` are the table's own, `parent_links`
+    those of the tables that it looks up, by name in the primary; both as `LINKS_SCHEMA`.
+    """
+    if VERSION not in rows.columns:
+        rows = rows.with_columns(pl.lit(0, pl.Int64).alias(VERSION))
+    frame = _with_parents(rows, mapping, parent_links)
+    frame = _with_keys(frame, mapping)
+    frame = frame.with_columns(_reason(mapping, links).alias(REASON))
+    is_parked = pl.col(REASON).is_not_null()
+    wanted = frame.filter(~is_parked)
+    return Projection(
+        wanted=wanted.select(
+            PRIMARY_ID, VERSION, KEY, FOLDED_KEY, *mapping.compared, *_status(mapping)
+        ),
+        parked=frame.filter(is_parked).select(PRIMARY_ID, KEY, REASON, _message().alias(MESSAGE)),
+        primary_ids=rows[PRIMARY_ID],
+        waiting=wanted.select(_any(_missing_flags(mapping)).sum()).item(),
+    )
+
+
+def _status(mapping: TableMapping) -> list[str]:
+    return ["statecode", "statuscode"] if mapping.has_status else []
+
+
+def _missing(column: MappedColumn) -> str:
+    return f"@missing_{column.name}"
+
+
+def _missing_flags(mapping: TableMapping) -> list[str]:
+    return [_missing(column) for column in mapping.lookups]
+
+
+def _any(flags: list[str]) -> pl.Expr:
+    return pl.any_horizontal(pl.lit(False), *flags)
+
+
+def _parent_key(column: MappedColumn) -> str:
+    return f"@key_{column.name}"
+
+
+def _with_parents(
+    frame: pl.DataFrame, mapping: TableMapping, parent_links: Mapping[str, pl.DataFrame]
+) -> pl.DataFrame:
+    """Each lookup replaced by the secondary id of its parent; null where there is none yet."""
+    for column in mapping.lookups:
+        parents = parent_links[column.parent].filter(~pl.col("@intended"))
+        frame = frame.join(
+            parents.select(
+                pl.col(PRIMARY_ID).alias(column.name),
+                pl.col(SECONDARY_ID).alias("@parent"),
+                pl.col(KEY).alias(_parent_key(column)),
+            ),
+            on=column.name,
+            how="left",
+            maintain_order="left",
+        ).with_columns(
+            (pl.col(column.name).is_not_null() & pl.col("@parent").is_null()).alias(
+                _missing(column)
+            ),
+            pl.coalesce(_parent_key(column), column.name).alias(_parent_key(column)),
+            pl.col("@parent").alias(column.name),
+        )
+        frame = frame.drop("@parent")
+    return frame
+
+
+def _with_keys(frame: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
+    if not mapping.key:
+        identity = pl.col(PRIMARY_ID)
+        return frame.with_columns(identity.alias(KEY), identity.alias(FOLDED_KEY))
+    by_name = {column.name: column for column in mapping.columns}
+    shown = [
+        pl.col(_parent_key(by_name[name]) if by_name[name].parent else name).cast(pl.String)
+        for name in mapping.key
+    ]
+    return frame.with_columns(
+        pl.concat_str(shown, separator=", ", ignore_nulls=True).alias(KEY),
+        fold_keys(frame, mapping.key).alias(FOLDED_KEY),
+    )
+
+
+def _reason(mapping: TableMapping, links: pl.DataFrame) -> pl.Expr:
+    """Why a row cannot be compared; null when it can."""
+    needed = [_missing(column) for column in mapping.lookups if column.must_be_known]
+    key = pl.col(FOLDED_KEY)
+    is_linked = pl.col(PRIMARY_ID).is_in(links[PRIMARY_ID].implode())
+    return (
+        pl.when(_any(needed))
+        .then(pl.lit(ParkedReason.MISSING_PARENT.value))
+        .when(key.is_null() & ~is_linked)
+        .then(pl.lit(ParkedReason.MISSING_KEY.value))
+        .when(key.is_not_null() & key.is_duplicated())
+        .then(pl.lit(ParkedReason.DUPLICATE_KEY.value))
+    )
+
+
+def _message() -> pl.Expr:
+    return pl.col(REASON).replace_strict(
+        {reason.value: text for reason, text in _MESSAGES.items()}, return_dtype=pl.String
+    )

@@ -1,0 +1,48 @@
+"""Whether both environments agree on a table: the same reading and comparing, and no write.
+
+Belongs here: the verdict. What is compared and how is the same as in a reconcile, on purpose: a
+second opinion comes from the tests, which read both environments on their own.
+"""
+
+from collections.abc import Iterator
+
+from dv_sync_pipeline.sync.comparison import Comparison, TablePass, compare_sides
+from dv_sync_pipeline.sync.difference import row_differences
+from dv_sync_pipeline.sync.report import DifferenceKind, RowDifference, TableVerdict
+
+__all__ = ["verify"]
+
+
+async def verify(task: TablePass) -> tuple[TableVerdict, Comparison]:
+    """Compare one table; writes nothing anywhere."""
+    comparison = await compare_sides(task)
+    differences = [
+        *row_differences(comparison.difference),
+        *_uncompared(comparison, linked=_linked_ids(task)),
+    ]
+    known = {row.primary_id for row in task.ledger.parked(task.table)}
+    known |= {row.primary_id for row in comparison.parked}
+    verdict = TableVerdict(
+        table=task.table,
+        compared=comparison.primary_rows,
+        equal=comparison.difference.equal,
+        parked=sum(difference.primary_id in known for difference in differences),
+        foreign=comparison.difference.foreign,
+        differences=tuple(differences),
+        verified_through=comparison.began,
+        seconds=(task.clock() - comparison.began).total_seconds(),
+    )
+    return verdict, comparison
+
+
+def _linked_ids(task: TablePass) -> dict[str, str]:
+    links = task.ledger.links(task.table)
+    return dict(links.select("@primary_id", "@secondary_id").iter_rows())
+
+
+def _uncompared(comparison: Comparison, *, linked: dict[str, str]) -> Iterator[RowDifference]:
+    """Rows that cannot be compared do not agree either."""
+    for row in comparison.parked:
+        secondary_id = linked.get(row.primary_id, "")
+        kind = DifferenceKind.UPDATE if secondary_id else DifferenceKind.CREATE
+        yield RowDifference(kind, row.key, row.primary_id, secondary_id)

@@ -1,0 +1,306 @@
+"""Applying a difference to the secondary: intent before, outcome after.
+
+Belongs here: the order of writes, reading back what is unknown, and why a row is parked. Does not
+belong here: finding the difference, or how rows travel (`webapi/write.py`).
+
+Only mapped columns of linked or created rows are ever sent. Updates go first, so that a key value
+that one row gives up is free for another; the state pair goes last, in a call of its own
+(DATAVERSE 12).
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import polars as pl
+
+from dv_sync_pipeline.errors import RequestFailedError, RequestRefusedError
+from dv_sync_pipeline.sync.comparison import TablePass, links_of
+from dv_sync_pipeline.sync.difference import CHANGED, STATUS_CHANGED, Difference
+from dv_sync_pipeline.sync.mapping import (
+    FOLDED_KEY,
+    KEY,
+    PRIMARY_ID,
+    SECONDARY_ID,
+    STATUS_COLUMNS,
+    VERSION,
+)
+from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow
+from dv_sync_pipeline.sync.values import fold_keys, frame_of_rows
+from dv_sync_pipeline.webapi.metadata import TableSchema
+from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, Reference, RowWrite
+
+__all__ = ["REASONS", "Written", "apply"]
+
+ATTEMPTS_MAX = 3
+"""How often a write is sent whose outcome stays unknown."""
+
+_ACTIVE = 0
+
+_Send: TypeAlias = Callable[[TableSchema, Sequence[RowWrite]], Awaitable[list[Outcome]]]
+
+REASONS: Mapping[str, ParkedReason] = {
+    "0x80060892": ParkedReason.DUPLICATE_KEY,
+    "0x80040237": ParkedReason.DUPLICATE_KEY,
+    "0x80044331": ParkedReason.VALUE_TOO_LONG,
+    "0x8004431a": ParkedReason.CHOICE_UNKNOWN,
+    "0x8004432f": ParkedReason.VALUE_OUT_OF_RANGE,
+    "0x80044330": ParkedReason.VALUE_OUT_OF_RANGE,
+    "0x80040239": ParkedReason.VALUE_OUT_OF_RANGE,
+    "0x80040217": ParkedReason.MISSING_PARENT,
+    "0x80060891": ParkedReason.MISSING_PARENT,
+    "0x80048408": ParkedReason.STATUS_REFUSED,
+    "0x8004f00e": ParkedReason.STATUS_REFUSED,
+    "0x80040220": ParkedReason.NO_PRIVILEGE,
+    "0x80048306": ParkedReason.NO_PRIVILEGE,
+}
+"""Dataverse's error code → why the row waits (DATAVERSE 4.7); others are `REFUSED`."""
+
+
+@dataclass(slots=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        created, updated: rows, without those that were parked afterwards.
+        parked: rows that the secondary refused, by primary id.
+
+    """
+
+    created: int = 0
+    updated: int = 0
+    parked: dict[str, ParkedRow] = field(default_factory=dict)
+
+
+async def apply(
+    difference: Difference, task: TablePass, *, ensure_turn: Callable[[], None]
+) -> Written:
+    """Write everything that differs, chunk by chunk.
+
+    `ensure_turn` is asked before each chunk and raises when another run has taken the turn. Raises
+    `RequestFailedError` when an outcome stays unknown: links that are only intended keep it in
+    mind, and the next pass finds out.
+    """
+    return await _Writer(task, ensure_turn).apply(difference)
+
+
+class _Writer:
+    """One application of one difference."""
+
+    def __init__(self, task: TablePass, ensure_turn: Callable[[], None]) -> None:
+        self._task = task
+        self._ensure_turn = ensure_turn
+        self._schema = task.mapping.secondary
+        self._ledger = task.ledger
+        self._parents = {column.name: column.parent_target for column in task.mapping.lookups}
+        self._written = Written()
+
+    async def apply(self, difference: Difference) -> Written:
+        self._ensure_turn()
+        self._ledger.drop_links(self._task.table, difference.dead_links)
+        self._ledger.save_links(self._task.table, difference.fresh_links)
+        await self._update(difference)
+        await self._create(difference.creates)
+        return self._written
+
+    async def _update(self, difference: Difference) -> None:
+        changed = difference.changed
+        with_data = changed.filter(pl.col(CHANGED).list.len() > 0)
+        await self._in_chunks("update", with_data, self._update_chunk)
+        with_status = self._still_welcome(changed.filter(STATUS_CHANGED))
+        await self._in_chunks("status", with_status, self._set_status)
+        self._written.updated = self._still_welcome(changed).height
+        origins = difference.links.select(PRIMARY_ID, "@origin")
+        proven = self._still_welcome(changed).join(origins, on=PRIMARY_ID)
+        self._ledger.save_links(self._task.table, _proven_links(proven))
+
+    async def _create(self, creates: pl.DataFrame) -> None:
+        creates = creates.with_columns(pl.col(PRIMARY_ID).alias(SECONDARY_ID))
+        await self._in_chunks("create", creates, self._create_chunk)
+        if self._task.mapping.has_status:
+            created = self._still_welcome(creates)
+            inactive = created.filter(pl.col("statecode") != _ACTIVE)
+            await self._in_chunks("status", inactive, self._set_status)
+        self._written.created = self._still_welcome(creates).height
+
+    async def _in_chunks(
+        self,
+        stage: str,
+        rows: pl.DataFrame,
+        write: Callable[[pl.DataFrame], Awaitable[None]],
+    ) -> None:
+        done = 0
+        for chunk in rows.iter_slices(self._task.rows_per_chunk):
+            self._ensure_turn()
+            await write(chunk)
+            done += chunk.height
+            self._task.report(stage, done=done, total=rows.height)
+
+    async def _update_chunk(self, chunk: pl.DataFrame) -> None:
+        writes = [
+            RowWrite(row[SECONDARY_ID], self._values(row, row[CHANGED]))
+            for row in chunk.iter_rows(named=True)
+        ]
+        send = self._task.secondary.update_rows
+        outcomes = await self._send(send, writes, chunk, proof=self._task.mapping.compared)
+        self._park_refused(chunk, outcomes)
+
+    async def _create_chunk(self, chunk: pl.DataFrame) -> None:
+        """A row is written down as intended first, so that it is known as ours after a crash."""
+        self._ledger.save_links(self._task.table, links_of(chunk, intended=True))
+        writes = [self._creation(row) for row in chunk.iter_rows(named=True)]
+        outcomes = await self._send(
+            self._task.secondary.create_rows, writes, chunk, proof=(FOLDED_KEY,)
+        )
+        outcomes = await self._pardon_repeated(outcomes, chunk)
+        refused = self._park_refused(chunk, outcomes)
+        created = chunk.filter(~pl.col(PRIMARY_ID).is_in(refused))
+        self._ledger.save_links(self._task.table, links_of(created))
+        self._ledger.drop_links(self._task.table, refused)
+
+    async def _set_status(self, chunk: pl.DataFrame) -> None:
+        writes = [
+            RowWrite(row[SECONDARY_ID], {name: row[name] for name in STATUS_COLUMNS})
+            for row in chunk.iter_rows(named=True)
+        ]
+        send = self._task.secondary.update_rows
+        self._park_refused(chunk, await self._send(send, writes, chunk, proof=STATUS_COLUMNS))
+
+    def _creation(self, row: Mapping[str, Any]) -> RowWrite:
+        columns = [name for name in self._task.mapping.compared if row[name] is not None]
+        values = self._values(row, columns)
+        if self._may_carry_status(row):
+            values["statuscode"] = row["statuscode"]
+        return RowWrite(row[SECONDARY_ID], values)
+
+    def _may_carry_status(self, row: Mapping[str, Any]) -> bool:
+        """An active reason goes with the create; any other would refuse it (DATAVERSE 12)."""
+        return (
+            self._task.mapping.has_status
+            and row["statecode"] == _ACTIVE
+            and row["statuscode"] != self._schema.default_status.get(_ACTIVE)
+        )
+
+    def _values(self, row: Mapping[str, Any], columns: Iterable[str]) -> dict[str, object]:
+        return {name: self._value(name, row[name]) for name in columns}
+
+    def _value(self, name: str, value: Any) -> object:
+        parent = self._parents.get(name)
+        return Reference(parent, value) if parent and value is not None else value
+
+    async def _send(
+        self,
+        send: _Send,
+        writes: Sequence[RowWrite],
+        expected: pl.DataFrame,
+        *,
+        proof: Sequence[str],
+    ) -> list[Outcome]:
+        """Send, and read back what is unknown before it is sent again.
+
+        A row counts as written when the secondary shows the columns `proof` as `expected`.
+        """
+        settled: list[Outcome] = []
+        for _ in range(ATTEMPTS_MAX):
+            outcomes = await send(self._schema, writes)
+            unknown = {outcome.id for outcome in outcomes if outcome.kind is OutcomeKind.UNKNOWN}
+            settled += [outcome for outcome in outcomes if outcome.id not in unknown]
+            if not unknown:
+                return settled
+            landed = await self._shown(expected, unknown, proof)
+            settled += [Outcome(id=row_id, kind=OutcomeKind.DONE) for row_id in landed]
+            writes = [write for write in writes if write.id in unknown - landed]
+            if not writes:
+                return settled
+        raise RequestFailedError(
+            f"whether {len(writes)} rows of {self._schema.name} were written is unknown",
+            outcome_unknown=True,
+            where=self._task.secondary.name,
+            why=next(outcome.message for outcome in outcomes if outcome.id in unknown),
+            mend="Run it again: it finds out and goes on from there",
+        )
+
+    async def _pardon_repeated(
+        self, outcomes: Sequence[Outcome], expected: pl.DataFrame
+    ) -> list[Outcome]:
+        """A create refused as a duplicate is done if the row there is the very one we sent."""
+        suspects = {
+            outcome.id
+            for outcome in outcomes
+            if REASONS.get(outcome.code) is ParkedReason.DUPLICATE_KEY
+        }
+        ours = await self._shown(expected, suspects, (FOLDED_KEY,)) if suspects else set()
+        return [
+            Outcome(id=outcome.id, kind=OutcomeKind.DONE) if outcome.id in ours else outcome
+            for outcome in outcomes
+        ]
+
+    async def _shown(
+        self, expected: pl.DataFrame, ids: Collection[str], proof: Sequence[str]
+    ) -> set[str]:
+        """Those of the rows that the secondary shows as expected in the columns `proof`."""
+        mapping = self._task.mapping
+        columns = mapping.secondary_columns
+        names = [c.name for c in columns.values() if c.name != self._schema.primary_id]
+        rows = await self._task.secondary.read_rows(self._schema, sorted(ids), names)
+        present = frame_of_rows(rows, columns, where=self._task.secondary.name)
+        key = fold_keys(present, mapping.key) if mapping.key else pl.col(SECONDARY_ID)
+        present = present.with_columns(key.alias(FOLDED_KEY))
+        both = expected.join(present, on=SECONDARY_ID, suffix="@there")
+        same = [pl.col(name).eq_missing(pl.col(f"{name}@there")) for name in proof]
+        return set(both.filter(pl.all_horizontal(pl.lit(True), *same))[SECONDARY_ID])
+
+    def _park_refused(self, chunk: pl.DataFrame, outcomes: Sequence[Outcome]) -> list[str]:
+        """Park what was refused; returns the primary ids."""
+        refused = {
+            outcome.id: outcome for outcome in outcomes if outcome.kind is OutcomeKind.REFUSED
+        }
+        self._stop_without_privilege(refused.values(), sent=len(outcomes))
+        rows = chunk.filter(pl.col(SECONDARY_ID).is_in(list(refused)))
+        for primary_id, secondary_id, key in rows.select(PRIMARY_ID, SECONDARY_ID, KEY).iter_rows():
+            self._written.parked[primary_id] = self._parked_row(
+                primary_id, key, refused[secondary_id]
+            )
+        return rows[PRIMARY_ID].to_list()
+
+    def _stop_without_privilege(self, refused: Collection[Outcome], *, sent: int) -> None:
+        """When every row of a chunk lacks a privilege, the role is wrong, and not the rows."""
+        reasons = {REASONS.get(outcome.code) for outcome in refused}
+        if len(refused) < max(sent, 2) or reasons != {ParkedReason.NO_PRIVILEGE}:
+            return
+        first = next(iter(refused))
+        raise RequestRefusedError(
+            f"the application user may not write {self._schema.name}",
+            status=first.status,
+            code=first.code,
+            where=self._task.secondary.name,
+            why=first.message,
+            mend="Give it a role with this privilege, in its own business unit",
+        )
+
+    def _parked_row(self, primary_id: str, key: str, outcome: Outcome) -> ParkedRow:
+        return ParkedRow(
+            table=self._task.table,
+            primary_id=primary_id,
+            key=key,
+            reason=REASONS.get(outcome.code, ParkedReason.REFUSED),
+            message=outcome.message,
+            code=outcome.code,
+            since=self._task.clock(),
+            attempts=1,
+        )
+
+    def _still_welcome(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows that were not parked so far."""
+        return rows.filter(~pl.col(PRIMARY_ID).is_in(list(self._written.parked)))
+
+
+def _proven_links(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select(
+        PRIMARY_ID,
+        SECONDARY_ID,
+        VERSION,
+        KEY,
+        "@origin",
+        pl.lit(False).alias("@intended"),
+    )
