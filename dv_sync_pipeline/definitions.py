@@ -14,7 +14,12 @@ from dv_sync_pipeline import config
 from dv_sync_pipeline.config import Configuration
 from dv_sync_pipeline.defs.assets import build_primary_specs, build_table_assets
 from dv_sync_pipeline.defs.jobs import build_reconcile_all
-from dv_sync_pipeline.defs.resources import EngineOpener, RunListener, Synchronizer
+from dv_sync_pipeline.defs.resources import (
+    EngineOpener,
+    RunListener,
+    Synchronizer,
+    open_real_engine,
+)
 from dv_sync_pipeline.defs.sample import NO_CONFIGURATION, refuse_to_open, sample_configuration
 from dv_sync_pipeline.defs.schedules import build_schedules
 from dv_sync_pipeline.defs.sensors import report_failed_runs
@@ -25,7 +30,7 @@ __all__ = ["build_definitions", "defs"]
 def build_definitions(
     *,
     configuration: Configuration | None = None,
-    open_engine: EngineOpener | None = None,
+    open_engine: EngineOpener = open_real_engine,
     listener: RunListener | None = None,
     loggers: Mapping[str, dg.LoggerDefinition] | None = None,
     source: str = "given in code",
@@ -39,9 +44,7 @@ def build_definitions(
     if configuration is None:
         return _definitions_of_sample()
     assets = build_table_assets(configuration)
-    synchronizer = Synchronizer(
-        configuration, open_engine or _real_engine(), listener or RunListener()
-    )
+    synchronizer = Synchronizer(configuration, open_engine, listener or RunListener())
     return dg.Definitions(
         assets=[*assets, *build_primary_specs(configuration)],
         jobs=[build_reconcile_all(asset.key for asset in assets)],
@@ -68,9 +71,3 @@ def _definitions_of_sample() -> dg.Definitions:
     return build_definitions(
         configuration=sample_configuration(), open_engine=refuse_to_open, source=NO_CONFIGURATION
     )
-
-
-def _real_engine() -> EngineOpener:
-    from dv_sync_pipeline.sync.engine import open_engine  # noqa: PLC0415
-
-    return open_engine

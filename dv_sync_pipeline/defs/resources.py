@@ -8,20 +8,21 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Protocol, TypeAlias
 
 from dv_sync_pipeline.config import Configuration
 from dv_sync_pipeline.errors import SafetyError
 from dv_sync_pipeline.sync.report import Progress, ProgressListener, TableReport, TableVerdict
 
-__all__ = ["Engine", "EngineOpener", "RunListener", "Synchronizer"]
+__all__ = ["Engine", "EngineOpener", "RunListener", "Synchronizer", "open_real_engine"]
 
 
 class Engine(Protocol):
     """The part of `sync.engine.Engine` that assets and commands use."""
 
-    async def check_environments(self) -> None:
-        """Raise `UsageError` when an environment cannot be used at all."""
+    async def check_environments(self) -> object:
+        """Raise `UsageError` or `SafetyError` when an environment cannot be used at all."""
 
     async def reconcile(
         self, table: str, *, dry_run: bool = False, progress: ProgressListener
@@ -34,6 +35,13 @@ class Engine(Protocol):
 
 EngineOpener: TypeAlias = Callable[[Configuration], AbstractAsyncContextManager[Engine]]
 """Opens the engine for one event loop; closing it releases connections and the ledger."""
+
+
+def open_real_engine(configuration: Configuration) -> AbstractAsyncContextManager[Engine]:
+    """The engine of `sync/`, with the time of this machine."""
+    from dv_sync_pipeline.sync.engine import open_engine  # noqa: PLC0415 - polars and msal are slow
+
+    return open_engine(configuration, clock=lambda: datetime.now(tz=UTC))
 
 
 class RunListener:

@@ -1,0 +1,99 @@
+"""Runs the job `reconcile_all` in this process, so that the run shows in Dagster's UI.
+
+Belongs here: choosing assets, keeping Dagster's own words off the terminal, and finding out what
+became of each table.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dagster as dg
+
+from dv_sync_pipeline.cli.dagster_home import open_instance
+from dv_sync_pipeline.cli.passes import Outcome, check_environments, tables_in_order
+from dv_sync_pipeline.config import Configuration
+from dv_sync_pipeline.definitions import build_definitions
+from dv_sync_pipeline.defs.jobs import RECONCILE_ALL
+from dv_sync_pipeline.defs.lineage import secondary_key
+from dv_sync_pipeline.defs.resources import EngineOpener, RunListener
+from dv_sync_pipeline.sync.report import Progress, TableReport
+
+__all__ = ["reconcile_through_dagster"]
+
+
+def reconcile_through_dagster(
+    configuration: Configuration,
+    names: Sequence[str],
+    *,
+    open_engine: EngineOpener,
+    listener: RunListener,
+    home: Path,
+) -> Outcome[TableReport]:
+    """Reconcile the named tables, or all, in one run recorded in the Dagster home `home`.
+
+    Raises `UsageError` before the run starts when an environment cannot be used.
+    """
+    tables = tables_in_order(configuration, names)
+    check_environments(configuration, open_engine=open_engine)
+    witness = _Witness(listener)
+    run_id = _execute(configuration, tables, open_engine=open_engine, witness=witness, home=home)
+    return Outcome(
+        results=[witness.reports[table] for table in tables if table in witness.reports],
+        failures=witness.failures,
+        skipped=[t for t in tables if t not in witness.reports and t not in witness.failures],
+        run_id=run_id,
+    )
+
+
+def _execute(
+    configuration: Configuration,
+    tables: Sequence[str],
+    *,
+    open_engine: EngineOpener,
+    witness: "_Witness",
+    home: Path,
+) -> str:
+    definitions = build_definitions(
+        configuration=configuration,
+        open_engine=open_engine,
+        listener=witness,
+        loggers={"console": _silence},
+    )
+    job = definitions.resolve_job_def(RECONCILE_ALL)
+    keys = [secondary_key(configuration.table(table)) for table in tables]
+    with open_instance(home) as instance:
+        result = job.execute_in_process(
+            instance=instance, asset_selection=keys, raise_on_error=False
+        )
+    return result.run_id
+
+
+@dataclass(slots=True)
+class _Witness(RunListener):
+    """Remembers what it hears, and passes it on."""
+
+    audience: RunListener
+    reports: dict[str, TableReport] = field(default_factory=dict)
+    failures: dict[str, Exception] = field(default_factory=dict)
+
+    def progressed(self, progress: Progress) -> None:
+        self.audience.progressed(progress)
+
+    def finished(self, report: TableReport) -> None:
+        self.reports[report.table] = report
+        self.audience.finished(report)
+
+    def failed(self, table: str, error: Exception) -> None:
+        self.failures[table] = error
+        self.audience.failed(table, error)
+
+
+@dg.logger
+def _silence(_context: dg.InitLoggerContext) -> logging.Logger:
+    """Say nothing: the terminal belongs to dv-sync, and Dagster's event log has it all."""
+    logger = logging.getLogger(f"{__name__}.silence")
+    logger.handlers = [logging.NullHandler()]
+    logger.propagate = False
+    return logger

@@ -1,0 +1,214 @@
+"""How results are shown: tables for people, JSON for programs.
+
+Belongs here: layout and words. Every text passes through `redact` on its way out.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dv_sync_pipeline.cli.complaints import describe_as_json, describe_as_text
+from dv_sync_pipeline.cli.passes import Outcome
+from dv_sync_pipeline.redact import redact
+from dv_sync_pipeline.sync.report import (
+    DifferenceKind,
+    ParkedRow,
+    RowDifference,
+    TableReport,
+    TableVerdict,
+)
+
+__all__ = ["print_json", "print_plan", "print_sync", "print_verification"]
+
+_COUNTS = ("created", "updated", "equal", "parked")
+_KIND_TITLES = {
+    DifferenceKind.CREATE: ("to create", "green"),
+    DifferenceKind.UPDATE: ("to update", "yellow"),
+    DifferenceKind.STATUS: ("status to set", "yellow"),
+    DifferenceKind.GONE: ("gone in the primary, kept", "red"),
+}
+_WIDTH_MIN = 100
+
+
+def print_json(outcome: Outcome[Any], **more: object) -> None:
+    """One object: `tables`, `failed`, `skipped`, and whatever more there is to say."""
+    document = {
+        **more,
+        "tables": [_as_dict(result) for result in outcome.results],
+        "failed": [
+            {"table": table, "error": describe_as_json(error)}
+            for table, error in outcome.failures.items()
+        ],
+        "skipped": list(outcome.skipped),
+    }
+    if outcome.run_id:
+        document["run_id"] = outcome.run_id
+    click.echo(msgspec.json.format(msgspec.json.encode(_redacted(document)), indent=2))
+
+
+def _as_dict(result: TableReport | TableVerdict) -> dict[str, Any]:
+    values: dict[str, Any] = msgspec.to_builtins(result, enc_hook=str)
+    match result:
+        case TableReport():
+            values["rows_per_second"] = round(result.rows_per_second, 1)
+        case TableVerdict():
+            values["agrees"] = result.agrees
+    return values
+
+
+def _redacted(value: Any) -> Any:
+    """Each text on its own: across the punctuation of JSON a pattern could eat too much."""
+    match value:
+        case str():
+            return redact(value)
+        case dict():
+            return {name: _redacted(item) for name, item in value.items()}
+        case list() | tuple():
+            return [_redacted(item) for item in value]
+        case _:
+            return value
+
+
+def print_sync(outcome: Outcome[TableReport]) -> None:
+    """The result table of a sync, then whatever needs a person."""
+    console = _console()
+    console.print(_sync_table(outcome.results))
+    _print_remarks(console, outcome.results)
+    _print_failures(console, outcome)
+
+
+def _sync_table(reports: Sequence[TableReport]) -> Table:
+    table = _table("table", *_COUNTS, "seconds", "rows/s")
+    for report in reports:
+        counts = [f"{getattr(report, name):,}" for name in _COUNTS]
+        speed = f"{report.rows_per_second:,.0f}"
+        table.add_row(Text(report.table), *counts, f"{report.seconds:,.1f}", speed)
+    if len(reports) > 1:
+        _add_totals(table, reports)
+    return table
+
+
+def _add_totals(table: Table, reports: Sequence[TableReport]) -> None:
+    seconds = sum(report.seconds for report in reports)
+    rows = sum(report.read for report in reports)
+    totals = [f"{sum(getattr(report, name) for report in reports):,}" for name in _COUNTS]
+    speed = f"{rows / seconds:,.0f}" if seconds else ""
+    table.add_section()
+    table.add_row("all", *totals, f"{seconds:,.1f}", speed, style="bold")
+
+
+def _print_remarks(console: Console, reports: Sequence[TableReport]) -> None:
+    for report in reports:
+        for count, remark in (
+            (report.adopted, "existing rows adopted by key: they keep their GUIDs"),
+            (report.foreign, "rows of the secondary's own: not touched"),
+            (report.gone, "rows gone in the primary: kept, as configured"),
+            (report.waiting, "rows written without a parent that is missing"),
+            (report.parked, "rows parked:"),
+        ):
+            if count:
+                console.print(Text(f"{report.table}: {count:,} {remark}"))
+        _print_parked(console, report.parked_rows)
+
+
+def _print_parked(console: Console, rows: Iterable[ParkedRow]) -> None:
+    for row in rows:
+        code = f" ({row.code})" if row.code else ""
+        line = redact(f"  {row.key}: {row.reason}: {row.message}") + code
+        console.print(Text(line, style="yellow"))
+
+
+def print_plan(outcome: Outcome[TableReport], *, shown_max: int | None) -> None:
+    """Row by row what would change, grouped by what would be done; `None` shows all."""
+    console = _console()
+    for report in outcome.results:
+        console.print(
+            Text(
+                f"{report.table}: {report.created:,} to create, {report.updated:,} to update, "
+                f"{report.equal:,} equal, {report.parked:,} would be parked",
+                style="bold",
+            )
+        )
+        _print_differences(console, report.differences, shown_max=shown_max)
+        _print_parked(console, report.parked_rows)
+    _print_failures(console, outcome)
+
+
+def print_verification(outcome: Outcome[TableVerdict], *, shown_max: int | None) -> None:
+    """The verdict on each table, and the rows that differ."""
+    console = _console()
+    console.print(_verdict_table(outcome.results))
+    for verdict in outcome.results:
+        if verdict.differences:
+            console.print(Text(f"{verdict.table}:", style="bold"))
+            _print_differences(console, verdict.differences, shown_max=shown_max)
+    _print_failures(console, outcome)
+
+
+def _verdict_table(verdicts: Sequence[TableVerdict]) -> Table:
+    table = _table("table", "compared", "equal", "different", "foreign", "verified through")
+    for verdict in verdicts:
+        table.add_row(
+            Text(verdict.table),
+            f"{verdict.compared:,}",
+            f"{verdict.equal:,}",
+            Text(f"{len(verdict.differences):,}", style="" if verdict.agrees else "bold red"),
+            f"{verdict.foreign:,}",
+            _moment(verdict.verified_through),
+        )
+    return table
+
+
+def _print_differences(
+    console: Console, differences: Sequence[RowDifference], *, shown_max: int | None
+) -> None:
+    shown = sorted(differences[:shown_max], key=_group)
+    for kind, rows in groupby(shown, key=lambda row: row.kind):
+        title, style = _KIND_TITLES[kind]
+        console.print(Text(f"  {title}", style=style))
+        for row in rows:
+            console.print(Text(redact(f"    {row.key}{_changes(row.changes)}")))
+    left = len(differences) - len(shown)
+    if left:
+        console.print(Text(f"  … and {left:,} more: --all shows them", style="dim"))
+
+
+def _group(row: RowDifference) -> int:
+    return list(_KIND_TITLES).index(row.kind)
+
+
+def _changes(changes: Mapping[str, tuple[object, object]]) -> str:
+    return "".join(f"\n      {name}: {old!r} → {new!r}" for name, (old, new) in changes.items())
+
+
+def _print_failures(console: Console, outcome: Outcome[Any]) -> None:
+    for table, error in outcome.failures.items():
+        console.print(Text(f"{table} failed\n{describe_as_text(error)}", style="red"))
+    for table in outcome.skipped:
+        console.print(Text(f"{table} was skipped, because a table it looks up failed", "yellow"))
+
+
+def _console() -> Console:
+    """Standard output as it is now; not narrower than our tables when it is no terminal."""
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = max(console.width, _WIDTH_MIN)
+    return console
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

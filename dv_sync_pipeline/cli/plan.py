@@ -1,0 +1,57 @@
+"""`dv-sync plan`."""
+
+import click
+
+from dv_sync_pipeline.cli.surroundings import (
+    Surroundings,
+    all_option,
+    json_option,
+    limit_option,
+    tables_argument,
+)
+
+__all__ = ["plan"]
+
+
+@click.command(short_help="Show what a sync would change, writing nothing.")
+@tables_argument
+@limit_option
+@all_option
+@json_option
+@click.pass_obj
+def plan(
+    surroundings: Surroundings,
+    *,
+    tables: tuple[str, ...],
+    limit: int,
+    show_all: bool,
+    as_json: bool,
+) -> int:
+    """Show row by row what `dv-sync sync` would change in TABLEs, or in all; writes nothing.
+
+    JSON always holds every row.
+
+    \b
+    Exit code  0  nothing would change
+               1  something would
+               2  wrong usage or configuration, or an environment that cannot be reached
+               3  a table cannot be synchronized as configured
+    """  # noqa: D301 - click wants the character, not its name
+    from dv_sync_pipeline.cli.output import print_json, print_plan  # noqa: PLC0415 - see __init__
+    from dv_sync_pipeline.cli.passes import exit_code_of_plan, run_pass  # noqa: PLC0415
+    from dv_sync_pipeline.cli.progress import ProgressBars  # noqa: PLC0415
+
+    with ProgressBars() as bars:
+        outcome = run_pass(
+            surroundings.configuration(),
+            tables,
+            open_engine=surroundings.engine_opener(),
+            work=lambda engine, table: engine.reconcile(
+                table, dry_run=True, progress=bars.progressed
+            ),
+        )
+    if as_json:
+        print_json(outcome)
+    else:
+        print_plan(outcome, shown_max=None if show_all else limit)
+    return exit_code_of_plan(outcome)

@@ -1,0 +1,43 @@
+"""`dv-sync sync`."""
+
+import click
+
+from dv_sync_pipeline.cli.surroundings import Surroundings, json_option, tables_argument
+
+__all__ = ["sync"]
+
+
+@click.command(short_help="Make the secondary equal to the primary.")
+@tables_argument
+@json_option
+@click.pass_obj
+def sync(surroundings: Surroundings, *, tables: tuple[str, ...], as_json: bool) -> int:
+    """Make the mapped columns of the secondary equal to the primary: TABLEs, or all tables.
+
+    Reads both sides completely, compares, and writes only what differs; so the first load, a
+    repair and a run that finds nothing to do are the same command. It may be interrupted and
+    repeated at any time. Runs as a Dagster run in this process; the run shows in Dagster's UI.
+
+    \b
+    Exit code  0  done, both sides are equal
+               1  done, but rows are parked, wait for a parent, or are gone in the primary
+               2  wrong usage or configuration, or an environment that cannot be reached
+               3  a table failed; tables that do not need it were done all the same
+    """  # noqa: D301 - click wants the character, not its name
+    from dv_sync_pipeline.cli.dagster_home import find_dagster_home  # noqa: PLC0415 - see __init__
+    from dv_sync_pipeline.cli.dagster_run import reconcile_through_dagster  # noqa: PLC0415
+    from dv_sync_pipeline.cli.output import print_json, print_sync  # noqa: PLC0415
+    from dv_sync_pipeline.cli.passes import exit_code_of_sync  # noqa: PLC0415
+    from dv_sync_pipeline.cli.progress import ProgressBars  # noqa: PLC0415
+
+    configuration = surroundings.configuration()
+    with ProgressBars() as bars:
+        outcome = reconcile_through_dagster(
+            configuration,
+            tables,
+            open_engine=surroundings.engine_opener(),
+            listener=bars,
+            home=find_dagster_home(surroundings.variables, state=configuration.state),
+        )
+    print_json(outcome) if as_json else print_sync(outcome)
+    return exit_code_of_sync(outcome)

@@ -1,0 +1,59 @@
+"""`dv-sync verify`."""
+
+import click
+
+from dv_sync_pipeline.cli.surroundings import (
+    Surroundings,
+    all_option,
+    json_option,
+    limit_option,
+    tables_argument,
+)
+
+__all__ = ["verify"]
+
+
+@click.command(short_help="Compare both sides completely, writing nothing.")
+@tables_argument
+@limit_option
+@all_option
+@json_option
+@click.pass_obj
+def verify(
+    surroundings: Surroundings,
+    *,
+    tables: tuple[str, ...],
+    limit: int,
+    show_all: bool,
+    as_json: bool,
+) -> int:
+    """Compare every mapped column of every row of TABLEs, or of all tables; writes nothing.
+
+    "Verified through" is the moment when reading began: what changed later may not be seen. JSON
+    always holds every difference.
+
+    \b
+    Exit code  0  both sides are equal
+               1  there is a difference
+               2  wrong usage or configuration, or an environment that cannot be reached
+               3  a table could not be compared
+    """  # noqa: D301 - click wants the character, not its name
+    from dv_sync_pipeline.cli.output import (  # noqa: PLC0415 - see __init__
+        print_json,
+        print_verification,
+    )
+    from dv_sync_pipeline.cli.passes import exit_code_of_verify, run_pass  # noqa: PLC0415
+    from dv_sync_pipeline.cli.progress import ProgressBars  # noqa: PLC0415
+
+    with ProgressBars() as bars:
+        outcome = run_pass(
+            surroundings.configuration(),
+            tables,
+            open_engine=surroundings.engine_opener(),
+            work=lambda engine, table: engine.verify(table, progress=bars.progressed),
+        )
+    if as_json:
+        print_json(outcome)
+    else:
+        print_verification(outcome, shown_max=None if show_all else limit)
+    return exit_code_of_verify(outcome)
