@@ -65,10 +65,14 @@ class Store:
         self.database = Database(file)
         self.clock = clock
         self.new_id = new_id
-        self.catalog = Catalog()
         self._create_bookkeeping()
+        self.reload()
+
+    def reload(self) -> None:
+        """Read again what is kept in memory: the database was opened, or replaced by a snapshot."""
+        self.catalog = Catalog()
         self._load_definitions()
-        self._version = self.database.value("SELECT value FROM _dv_counter") or 0
+        self._version: int = self.database.value("SELECT value FROM _dv_counter") or 0
         self._saved_version = self._version
 
     @property
