@@ -47,7 +47,8 @@ class ServedEnvironment:
 def open_port(port: int) -> socket.socket:
     """A socket that listens on that port of this machine alone; 0 takes any free one.
 
-    It listens at once, because two sockets that do not may both be bound to one port. Raises `UsageError` when the port is in use or not ours to open.
+    It listens at once, because two sockets that do not may both be bound to one port. Raises
+    `UsageError` when the port is in use or not ours to open.
     """
     # asyncio leaves Nagle's algorithm on where a socket does not name TCP: 75 times slower.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -45,6 +45,7 @@ class Clock:
         self.moment = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
     def __call__(self) -> datetime:
+        """The present."""
         return self.moment
 
 
