@@ -1,7 +1,4 @@
-"""`dv-sync emulator`: Dataverse on this machine.
-
-Belongs here: the command line. Does not belong here: what it starts (`emulator/run.py`).
-"""
+"""`dv-sync emulator`."""
 
 import re
 import tempfile
@@ -10,15 +7,12 @@ from pathlib import Path
 
 import click
 
-from dv_sync_pipeline.emulator.run import EmulatorOptions, run_emulator
 from dv_sync_pipeline.emulator.samples import SAMPLES
-from dv_sync_pipeline.errors import UsageError
 
 __all__ = ["emulator"]
 
 _ENVIRONMENT = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9_-]{0,62})=(?P<port>[0-9]{1,5})")
 _PORT_MAX = 65_535
-_EXIT_USAGE = 2
 
 
 @click.command(short_help="Run Dataverse environments on this machine.")
@@ -53,8 +47,18 @@ def emulator(
     Prints NAME URL ready for each, and runs until Ctrl-C. With a sample and the names primary and
     secondary it writes STATE/sync.yaml, so that in another terminal this works:
 
+    \b
         DV_SYNC_CONFIG=STATE/sync.yaml dv-sync sync
-    """
+
+    \b
+    Exit code  0  ended by Ctrl-C or SIGTERM
+               2  wrong usage, or a port or folder that cannot be used
+    """  # noqa: D301 - click wants the character, not its name
+    from dv_sync_pipeline.emulator.run import (  # noqa: PLC0415 - see __init__
+        EmulatorOptions,
+        run_emulator,
+    )
+
     with ExitStack() as stack:
         options = EmulatorOptions(
             ports=_read_ports(environments),
@@ -65,15 +69,7 @@ def emulator(
             plain_http=plain_http,
             any_token=any_token,
         )
-        _run(options)
-
-
-def _run(options: EmulatorOptions) -> None:
-    try:
         run_emulator(options, announce=click.echo)
-    except UsageError as error:
-        click.echo(f"Error: {error}", err=True)
-        raise SystemExit(_EXIT_USAGE) from None
 
 
 def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":

@@ -21,7 +21,7 @@ __all__ = ["RunningEmulator", "running_emulator"]
 
 _START_SECONDS_MAX = 600.0
 _STOP_SECONDS_MAX = 30.0
-_COMMAND = "from dv_sync_pipeline.cli.emulator import emulator; emulator()"
+_COMMAND = "from dv_sync_pipeline.cli import main; main()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def running_emulator(
 def _started(
     arguments: Sequence[str], folder: Path, complaints: IO[bytes]
 ) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-c", _COMMAND, *arguments, "--state", str(folder)]
+    command = [sys.executable, "-c", _COMMAND, "emulator", *arguments, "--state", str(folder)]
     with subprocess.Popen(  # noqa: S603 - our own command
         command, stdout=subprocess.PIPE, stderr=complaints, text=True, encoding="utf-8"
     ) as process:

@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 import msal
 import pytest
-from click.testing import CliRunner, Result
 
 from dv_sync_pipeline import config
-from dv_sync_pipeline.cli.emulator import emulator
+from dv_sync_pipeline.cli import run
+from dv_sync_pipeline.cli.surroundings import Surroundings
 from dv_sync_pipeline.emulator.launch import RunningEmulator, running_emulator
 from dv_sync_pipeline.emulator.users import ADMINISTRATOR, PIPELINE, TENANT_ID, Application
 from dv_sync_pipeline.errors import UnreachableError
@@ -77,8 +77,9 @@ def _administrator_token(running: RunningEmulator, environment: str) -> str:
     return str(answer["access_token"])
 
 
-def _run(*arguments: str) -> Result:
-    return CliRunner().invoke(emulator, arguments)
+def _run(*arguments: str) -> int:
+    """Exit code of the command; what it says goes to `capsys`."""
+    return run(["emulator", *arguments], Surroundings(variables={}))
 
 
 # ---- tokens -------------------------------------------------------------------------------------
@@ -220,9 +221,9 @@ def test_signal_ends_it_cleanly(tmp_path, number):
     """
     program = (
         "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN);"
-        "from dv_sync_pipeline.cli.emulator import emulator; emulator()"
+        "from dv_sync_pipeline.cli import main; main()"
     )
-    command = [sys.executable, "-c", program, "primary=0", "--state", str(tmp_path)]
+    command = [sys.executable, "-c", program, "emulator", "primary=0", "--state", str(tmp_path)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -234,26 +235,26 @@ def test_signal_ends_it_cleanly(tmp_path, number):
     assert (0, "", "") == (process.returncode, rest, complaints)
 
 
-def test_port_in_use_is_a_clear_error(tmp_path):
+def test_port_in_use_is_a_clear_error(tmp_path, capsys):
     """A port that somebody has is named, before any work is done."""
     with socket.create_server(("127.0.0.1", 0)) as somebody:
         port = somebody.getsockname()[1]
-        result = _run(f"primary={port}", "--state", str(tmp_path / "state"))
+        exit_code = _run(f"primary={port}", "--state", str(tmp_path / "state"))
 
-    assert 2 == result.exit_code
-    assert f"port {port} cannot be opened" in result.stderr
+    assert 2 == exit_code
+    assert f"port {port} cannot be opened" in capsys.readouterr().err
     assert not (tmp_path / "state").exists()
 
 
-def test_one_port_cannot_serve_two_environments(tmp_path):
+def test_one_port_cannot_serve_two_environments(tmp_path, capsys):
     """Two environments on one port are refused, not silently merged."""
     with socket.create_server(("127.0.0.1", 0)) as somebody:
         port = somebody.getsockname()[1]
 
-    result = _run(f"one={port}", f"two={port}", "--state", str(tmp_path))
+    exit_code = _run(f"one={port}", f"two={port}", "--state", str(tmp_path))
 
-    assert 2 == result.exit_code
-    assert f"port {port} cannot be opened" in result.stderr
+    assert 2 == exit_code
+    assert f"port {port} cannot be opened" in capsys.readouterr().err
 
 
 def test_launch_passes_on_why_it_did_not_start():
@@ -279,12 +280,12 @@ def test_launch_passes_on_why_it_did_not_start():
         (("primary=0", "--sample", "hotels", "--rows", "-1"), "-1 is not in the range"),
     ],
 )
-def test_mistake_on_the_command_line_is_explained(arguments, message):
+def test_mistake_on_the_command_line_is_explained(arguments, message, capsys):
     """Every wrong argument is answered with what is wrong and exit code 2."""
-    result = _run(*arguments)
+    exit_code = _run(*arguments)
 
-    assert 2 == result.exit_code
-    assert message in result.stderr
+    assert 2 == exit_code
+    assert message in capsys.readouterr().err
 
 
 def _file_instead_of_folder(state: Path) -> None:
@@ -297,12 +298,12 @@ def _damaged_store(state: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [_file_instead_of_folder, _damaged_store])
-def test_unusable_state_folder_is_a_clear_error(tmp_path, spoil):
+def test_unusable_state_folder_is_a_clear_error(tmp_path, spoil, capsys):
     """A state folder that cannot be used is named, without a traceback."""
     state = tmp_path / "folder" / "state"
     spoil(state)
 
-    result = _run("primary=0", "--state", str(state))
+    exit_code = _run("primary=0", "--state", str(state))
 
-    assert 2 == result.exit_code
-    assert f"the state folder {state} cannot be used" in result.stderr
+    assert 2 == exit_code
+    assert f"the state folder {state} cannot be used" in capsys.readouterr().err
