@@ -20,7 +20,7 @@ from dv_sync_pipeline.config import (
     Credential,
     EnvironmentConfiguration,
 )
-from dv_sync_pipeline.errors import AccessError, UnreachableError
+from dv_sync_pipeline.errors import AccessError, ConfigurationError, UnreachableError
 from dv_sync_pipeline.redact import redact
 
 __all__ = ["ApplicationUser", "TakingTurns", "application_users"]
@@ -30,6 +30,9 @@ _log = logging.getLogger(__name__)
 _ATTEMPTS_MAX = 3
 _PAUSE_SECONDS = 6.0
 """MSAL repeats an error answer of the authority for 5 s without asking (DATAVERSE 1.4)."""
+
+_NO_ANSWER = (httpx.HTTPError, msal.exceptions.MsalServiceError)
+"""The network failed, or the authority answered with a 5xx."""
 
 _CHECK_ALL = "Check tenant_id, client_id and the secret or certificate"
 
@@ -105,7 +108,7 @@ class ApplicationUser:
         for attempt in range(1, attempts_max + 1):
             try:
                 return await asyncio.to_thread(self._ask)
-            except (httpx.HTTPError, msal.exceptions.MsalServiceError) as failure:
+            except _NO_ANSWER as failure:
                 self._application = None
                 if attempt == attempts_max:
                     raise self._unreachable(failure) from None
@@ -118,8 +121,10 @@ class ApplicationUser:
         try:
             self._application = self._application or self._new_application()
             answer: dict[str, Any] = self._application.acquire_token_for_client([self._scope])
-        except (ValueError, KeyError) as failure:
-            # MSAL's words for an unknown tenant, a certificate that is none, a garbled answer.
+        except (ConfigurationError, *_NO_ANSWER):
+            raise
+        except Exception as failure:  # noqa: BLE001 - MSAL lets through what its libraries raise
+            # An unknown tenant, a certificate that is none or not RSA, a garbled answer.
             self._application = None
             raise AccessError(
                 "no token for the application user",

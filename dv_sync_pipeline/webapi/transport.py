@@ -310,7 +310,7 @@ class Transport:
             case Decision.NO_ACCESS:
                 return self._no_access(verdict)
             case Decision.ROW_REFUSED | Decision.TABLE_REFUSED | Decision.MESSAGE_MISSING:
-                return refusal(verdict, where=where)
+                return _refusal(verdict, where=where)
             case _:
                 return failure(verdict, where=where, is_read=request.is_read)
 
@@ -331,7 +331,7 @@ class Transport:
         )
 
 
-def refusal(verdict: Verdict, *, where: str) -> RequestRefusedError:
+def _refusal(verdict: Verdict, *, where: str) -> RequestRefusedError:
     """The error for an answer that would be the same again."""
     return RequestRefusedError(
         "Dataverse refuses the request",

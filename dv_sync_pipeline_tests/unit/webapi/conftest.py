@@ -20,7 +20,7 @@ AUTHORITY = "https://login.microsoftonline.com"
 SECRET = "a-secret-nobody-may-see"
 
 
-def openid_configuration(tenant):
+def _openid_configuration(tenant):
     return {
         "issuer": f"{AUTHORITY}/{tenant}/v2.0",
         "authorization_endpoint": f"{AUTHORITY}/{tenant}/oauth2/v2.0/authorize",
@@ -37,9 +37,10 @@ class Entra:
     answer: object = None
 
     def __call__(self, request):
+        """Answer a request of MSAL."""
         if request.url.path.endswith("openid-configuration"):
             tenant = request.url.path.split("/")[1]
-            return httpx.Response(200, json=openid_configuration(tenant))
+            return httpx.Response(200, json=_openid_configuration(tenant))
         self.forms.append(dict(httpx.QueryParams(request.content.decode())))
         if self.answer is not None:
             return self.answer(request)
@@ -56,18 +57,26 @@ class Time:
     waits: list = field(default_factory=list)
 
     async def sleep(self, seconds):
+        """Let time pass at once."""
         self.waits.append(seconds)
         self.now += seconds
         await asyncio.sleep(0)
 
     def clock(self):
+        """Tell the time."""
         return self.now
 
 
-def environment(**settings):
+def _configure(**settings):
     credential = {"kind": "client_secret", "tenant_id": "tenant", "client_id": "client"}
     defaults = {"url": ORIGIN, "credentials": [{**credential, "client_secret": SECRET}]}
     return EnvironmentConfiguration.model_validate({**defaults, **settings})
+
+
+@pytest.fixture
+def environment():
+    """`environment(**settings)` is the configuration of one environment."""
+    return _configure
 
 
 @pytest.fixture
@@ -93,7 +102,7 @@ def talk(entra, time):
         async def conversation():
             async with connect(
                 "primary",
-                environment(**settings),
+                _configure(**settings),
                 transport=httpx.MockTransport(server),
                 authority_transport=httpx.MockTransport(entra),
                 sleep=time.sleep,

@@ -36,7 +36,7 @@ TRICKS = {
     "climbing out, encoded backslash": f"{ENVIRONMENT}/api/data/..%5C..%5Cevil",
     "a single dot": f"{ENVIRONMENT}/api/data/./v9.2/accounts",
     "an encoded root": f"{ENVIRONMENT}/api%2Fdata/v9.2/accounts",
-    "a letter that looks like ours": "https://cοntoso.crm4.dynamics.com/api/data/v9.2/accounts",
+    "a letter that looks like ours": "https://c\u03bfntoso.crm4.dynamics.com/api/data/v9.2/accounts",
     "a full-width dot": "https://contoso。crm4.dynamics.com/api/data/v9.2/accounts",
     "punycode": "https://xn--cntoso-45e.crm4.dynamics.com/api/data/v9.2/accounts",
     "a link-local address": "https://169.254.169.254/api/data/v9.2/accounts",
@@ -58,19 +58,13 @@ def test_foreign_links_are_refused(link):
 
 
 @pytest.mark.parametrize(
-    "link",
-    [
-        f"{ENVIRONMENT}/api/data/v9.2/accounts?$skiptoken=%3Ccookie%20pagenumber=%222%22%2521",
-        f"{ENVIRONMENT}:443/api/data/v9.2/accounts?$skiptoken=%3Ccookie%20pagenumber=%222%22%2521",
-        "HTTPS://Contoso.CRM4.dynamics.com/api/data/v9.2/accounts"
-        "?$skiptoken=%3Ccookie%20pagenumber=%222%22%2521",
-    ],
+    "origin", [ENVIRONMENT, f"{ENVIRONMENT}:443", "HTTPS://Contoso.CRM4.dynamics.com"]
 )
-def test_own_links_are_taken_verbatim(link):
+def test_own_links_are_taken_verbatim(origin):
     """A link of the environment gives its path and query byte for byte."""
-    expected = "/api/data/v9.2/accounts?$skiptoken=%3Ccookie%20pagenumber=%222%22%2521"
+    target = "/api/data/v9.2/accounts?$skiptoken=%3Ccookie%20pagenumber=%222%22%2521"
 
-    assert expected == request_target(link, environment_url=ENVIRONMENT)
+    assert target == request_target(f"{origin}{target}", environment_url=ENVIRONMENT)
 
 
 def test_dots_inside_names_are_no_climbing():

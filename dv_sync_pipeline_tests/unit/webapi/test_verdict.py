@@ -8,7 +8,7 @@ import pytest
 from dv_sync_pipeline.webapi.verdict import Decision, judge_answer, judge_failure
 
 
-def answer(status, code=None, message="", headers=None):
+def _answer(status, code=None, message="", headers=None):
     body = json.dumps({"error": {"code": code, "message": message}}) if code is not None else ""
     return httpx.Response(status, text=body, headers=headers)
 
@@ -59,7 +59,7 @@ TABLE = [
 @pytest.mark.parametrize(("status", "code", "message", "decision"), TABLE)
 def test_answers(status, code, message, decision):
     """Status, code and text of an answer lead to one decision."""
-    assert decision is judge_answer(answer(status, code, message)).decision
+    assert decision is judge_answer(_answer(status, code, message)).decision
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_bodies_never_break_the_verdict(body):
 
 def test_code_and_message():
     """Code and message of Dataverse are kept."""
-    verdict = judge_answer(answer(400, "0x80044331", "too long"))
+    verdict = judge_answer(_answer(400, "0x80044331", "too long"))
 
     assert ("0x80044331", "too long") == (verdict.code, verdict.message)
 
@@ -113,7 +113,7 @@ def test_code_and_message():
 @pytest.mark.parametrize("code", ["", "0x0", "0X0"])
 def test_empty_codes_are_normal(code):
     """An answer without a code counts as one of Dataverse all the same."""
-    assert "" == judge_answer(answer(400, code, "Invalid property")).code
+    assert "" == judge_answer(_answer(400, code, "Invalid property")).code
 
 
 def test_message_without_body():
@@ -123,7 +123,7 @@ def test_message_without_body():
 
 def test_messages_are_redacted():
     """A secret in an answer does not reach the message."""
-    verdict = judge_answer(answer(400, "", "sent Bearer eyJhbGciOiJIUzI1NiJ9.e30.abc"))
+    verdict = judge_answer(_answer(400, "", "sent Bearer eyJhbGciOiJIUzI1NiJ9.e30.abc"))
 
     assert "eyJ" not in verdict.message
 
@@ -165,4 +165,4 @@ def test_failures_are_redacted():
 )
 def test_retry_after(headers, seconds):
     """Retry-After counts in seconds, or as a date from the server's own clock."""
-    assert seconds == judge_answer(answer(429, headers=headers)).retry_after_seconds
+    assert seconds == judge_answer(_answer(429, headers=headers)).retry_after_seconds
