@@ -428,8 +428,11 @@ class SchemaDrift(RequestEffect, frozen=True):
     change: SchemaChange = "removed"
 
     async def apply(self, request: WireRequest, *, proceed: Proceed, attempt: Attempt) -> Answer:
-        """The request meets the changed table already."""
-        attempt.world.change_schema(table=self.table, column=self.column, change=self.change)
+        """The request meets the changed table already; a column that is not there stays so."""
+        try:
+            attempt.world.change_schema(table=self.table, column=self.column, change=self.change)
+        except KeyError:
+            attempt.has_missed = True
         return await proceed(request)
 
 
@@ -507,6 +510,13 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     path: str = ""
     user: str = ""
     contains: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a path that is no regular expression while the plan is read."""
+        try:
+            re.compile(self.path)
+        except re.error as error:
+            raise ValueError(f"{self.path!r} is no regular expression: {error}") from None
 
     def __call__(self, request: "Notice") -> bool:
         """Whether it is one of them."""
