@@ -137,18 +137,13 @@ class Ledger:
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except sa.exc.IntegrityError:
-            raise
-        except sa.exc.SQLAlchemyError as error:
-            raise LedgerError(
-                "the ledger cannot be used",
-                why=redact(str(getattr(error, "orig", None) or error)),
-                mend="Free the disk or the lock; if the file is damaged, move it away and "
-                "reconcile: links come back by key",
-            ) from error
+        with _explained(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with _explained(), self._engine.connect() as connection:
+            yield connection
 
     # Which environments
 
@@ -157,7 +152,7 @@ class Ledger:
 
         `organizations` is environment name → organisation id.
         """
-        with self._transaction() as connection:
+        with self._reading() as connection:
             rows = connection.execute(sa.select(_environments)).mappings()
             stored = {row["environment"]: row["organization_id"] for row in rows}
         for environment, organization in organizations.items():
@@ -167,17 +162,24 @@ class Ledger:
 
     def remember_environments(self, organizations: Mapping[str, str]) -> None:
         """Store the ids at the first run; later ones must be the same."""
+        if not self._knows_environments():
+            self._store_environments(organizations)
+        self.check_environments(organizations)
+
+    def _knows_environments(self) -> bool:
+        with self._reading() as connection:
+            return connection.execute(sa.select(_environments)).first() is not None
+
+    def _store_environments(self, organizations: Mapping[str, str]) -> None:
         rows = [
             {"environment": environment, "organization_id": organization}
             for environment, organization in organizations.items()
         ]
         try:
             with self._transaction() as connection:
-                if connection.scalar(sa.select(sa.func.count()).select_from(_environments)) == 0:
-                    _insert(connection, _environments, rows)
+                _insert(connection, _environments, rows)
         except sa.exc.IntegrityError:
-            pass  # Another run was first; whether it saw the same ones is checked below.
-        self.check_environments(organizations)
+            pass  # Another run was first; its ids are compared all the same.
 
     # What is owed
 
@@ -204,7 +206,7 @@ class Ledger:
 
     def owes_reconcile(self, table: str, *, mapping: str) -> bool:
         """Whether a pass was begun and not completed, never made, or made for another mapping."""
-        with self._transaction() as connection:
+        with self._reading() as connection:
             settled = connection.scalar(
                 sa.select(_reconciles.c.mapping).where(
                     _reconciles.c.table_name == table, ~_reconciles.c.is_owed
@@ -214,7 +216,7 @@ class Ledger:
 
     def verified_through(self, table: str) -> datetime | None:
         """When the last completed pass began to read; None if there never was one."""
-        with self._transaction() as connection:
+        with self._reading() as connection:
             moment = connection.scalar(
                 sa.select(_reconciles.c.verified_through).where(_reconciles.c.table_name == table)
             )
@@ -225,13 +227,15 @@ class Ledger:
     def links(self, table: str) -> pl.DataFrame:
         """Every link of the table, intended ones included, as `LINKS_SCHEMA`."""
         query = sa.select(*_LINK_COLUMNS.values()).where(_links.c.table_name == table)
-        with self._transaction() as connection:
+        with self._reading() as connection:
             rows = connection.execute(query).all()
         columns = zip(*rows, strict=True) if rows else [()] * len(LINKS_SCHEMA)
         return pl.DataFrame(dict(zip(LINKS_SCHEMA, columns, strict=True)), schema=LINKS_SCHEMA)
 
     def save_links(self, table: str, links: pl.DataFrame) -> None:
         """Insert or replace links, given as `LINKS_SCHEMA`."""
+        if links.is_empty():
+            return
         rows = [
             {"table_name": table} | row
             for row in links.rename({k: c.name for k, c in _LINK_COLUMNS.items()}).to_dicts()
@@ -242,6 +246,8 @@ class Ledger:
 
     def drop_links(self, table: str, primary_ids: Sequence[str] | pl.Series) -> None:
         """Forget the links of these rows."""
+        if not len(primary_ids):
+            return
         with self._transaction() as connection:
             _delete_links(connection, table, primary_ids)
 
@@ -250,7 +256,7 @@ class Ledger:
     def parked(self, table: str) -> list[ParkedRow]:
         """The rows that wait, by key."""
         query = sa.select(_parked).where(_parked.c.table_name == table).order_by(_parked.c.key)
-        with self._transaction() as connection:
+        with self._reading() as connection:
             return [_parked_row(row) for row in connection.execute(query).mappings()]
 
     def replace_parked(self, table: str, rows: Sequence[ParkedRow]) -> list[ParkedRow]:
@@ -259,6 +265,8 @@ class Ledger:
         Returns the rows as they are stored now.
         """
         known = {row.primary_id: row for row in self.parked(table)}
+        if not (known or rows):
+            return []
         rows = [_continued(row, known.get(row.primary_id)) for row in rows]
         with self._transaction() as connection:
             connection.execute(_parked.delete().where(_parked.c.table_name == table))
@@ -289,6 +297,22 @@ class Ledger:
             connection.execute(
                 _leases.delete().where(_leases.c.table_name == table, _leases.c.holder == holder)
             )
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Failures of the database as `LedgerError`; a broken uniqueness is for the caller."""
+    try:
+        yield
+    except sa.exc.IntegrityError:
+        raise
+    except sa.exc.SQLAlchemyError as error:
+        raise LedgerError(
+            "the ledger cannot be used",
+            why=redact(str(getattr(error, "orig", None) or error)),
+            mend="Free the disk or the lock; if the file is damaged, move it away and reconcile: "
+            "links come back by key",
+        ) from error
 
 
 def _prepare_file(address: sa.URL) -> None:

@@ -1,0 +1,258 @@
+"""Two Dataverse environments in memory, for tests of the domain: no HTTP, no clock, no chance.
+
+It keeps the rules that the domain leans on, in its own words: ids and keys are unique, keys compare
+as SQL does, state cannot be set by a create, a bad row is refused alone, lookups need their parent.
+`Fault` breaks it on purpose. It is not the emulator: that one speaks HTTP and is much stricter.
+"""
+
+import itertools
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from dv_sync_pipeline.config import Configuration
+from dv_sync_pipeline.errors import SchemaMismatchError
+from dv_sync_pipeline.webapi.client import Identity, Row, Traffic
+from dv_sync_pipeline.webapi.metadata import Column, ColumnKind, Key, TableSchema
+from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, Reference, RowWrite
+
+ACTIVE, INACTIVE = 0, 1
+DEFAULT_STATUS = {ACTIVE: 1, INACTIVE: 2}
+STATE_OF_STATUS = {1: ACTIVE, 2: INACTIVE, 100: ACTIVE}
+
+ROWS_PER_PAGE = 4
+
+
+class Killed(BaseException):
+    """The process is killed here; nothing that runs afterwards may touch the outside world."""
+
+
+@dataclass
+class Boundary:
+    """Counts the steps that reach the outside world, and dies just before one of them.
+
+    A step is one row written or one commit of the ledger; to die after a step is to die before the
+    next one.
+
+    Attributes:
+        dies_at: the number of the step that is not made any more; 0 for none.
+        passed: steps so far.
+
+    """
+
+    dies_at: int = 0
+    passed: int = 0
+
+    def step(self) -> None:
+        """Just before a step; once dead, no step is made at all."""
+        self.passed += 1
+        if self.dies_at and self.passed >= self.dies_at:
+            raise Killed
+
+
+def row_id(number: int) -> str:
+    """A GUID that is easy to read: the number at its end."""
+    return str(UUID(int=number))
+
+
+def table(
+    name: str, columns: Sequence[Column], *, key: Sequence[str] = (), status: bool = True
+) -> TableSchema:
+    """A table with an id, a version, the columns, a key, and a state unless told otherwise."""
+    state = [Column("statecode", ColumnKind.STATE), Column("statuscode", ColumnKind.STATUS)]
+    everything = [
+        Column(f"{name}id", ColumnKind.UNIQUE_IDENTIFIER),
+        Column("versionnumber", ColumnKind.BIG_INTEGER),
+        *columns,
+        *(state if status else []),
+    ]
+    return TableSchema(
+        name=name,
+        entity_set=f"{name}s",
+        primary_id=f"{name}id",
+        primary_name=columns[0].name,
+        columns={column.name: column for column in everything},
+        keys=(Key(f"{name}_key", tuple(key), "Active"),) if key else (),
+        default_status=DEFAULT_STATUS if status else {},
+    )
+
+
+@dataclass
+class MemoryDataverse:
+    """One environment; implements `Dataverse`.
+
+    Attributes:
+        name: primary or secondary.
+        organization_id: what WhoAmI answers.
+        schemas: its tables.
+        rows: table → id → column → value.
+        writes: everything that a write call asked for, in order: (message, table, id, values).
+        refuse: gives (code, message) for a write that the environment's own rules forbid.
+        lose: says whether the answer to a row is lost; the write is made all the same.
+        drop: says whether a row never arrives; its outcome is unknown as well.
+        boundary: counts the rows written, and may kill the process before one of them.
+
+    """
+
+    name: str
+    organization_id: str
+    schemas: dict[str, TableSchema] = field(default_factory=dict)
+    rows: dict[str, dict[str, dict[str, object]]] = field(default_factory=dict)
+    writes: list[tuple[str, str, str, dict[str, object]]] = field(default_factory=list)
+    refuse: Callable[[str, RowWrite], tuple[str, str] | None] = lambda _table, _write: None
+    lose: Callable[[str, RowWrite], bool] = lambda _message, _write: False
+    drop: Callable[[str, RowWrite], bool] = lambda _message, _write: False
+    boundary: Boundary = field(default_factory=Boundary)
+    requests: int = 0
+    _versions: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1000))
+
+    @property
+    def traffic(self) -> Traffic:
+        """Requests so far."""
+        return Traffic(requests=self.requests)
+
+    def add(self, schema: TableSchema) -> None:
+        """Create a table."""
+        self.schemas[schema.name] = schema
+        self.rows[schema.name] = {}
+
+    def put(self, table_name: str, id_: str, **values: object) -> None:
+        """A person creates or changes a row; nothing is checked."""
+        row = self.rows[table_name].setdefault(id_, self._blank(table_name))
+        row |= values | {"versionnumber": next(self._versions)}
+
+    def delete(self, table_name: str, id_: str) -> None:
+        """A person deletes a row."""
+        del self.rows[table_name][id_]
+
+    def _blank(self, table_name: str) -> dict[str, object]:
+        row: dict[str, object] = dict.fromkeys(self.schemas[table_name].columns)
+        return row | ({"statecode": ACTIVE, "statuscode": 1} if "statecode" in row else {})
+
+    async def identify(self) -> Identity:
+        """Who we are there."""
+        return Identity(self.organization_id, row_id(1))
+
+    async def describe(self, table: str) -> TableSchema:
+        """What the table looks like."""
+        if table not in self.schemas:
+            raise SchemaMismatchError(f"there is no table {table}", where=self.name)
+        return self.schemas[table]
+
+    async def count(self, schema: TableSchema) -> int | None:
+        """How many rows there are."""
+        return len(self.rows[schema.name])
+
+    async def read_pages(
+        self, schema: TableSchema, columns: Sequence[str]
+    ) -> AsyncIterator[list[Row]]:
+        """All rows, a few at a time, so that every read has several pages."""
+        ids = sorted(self.rows[schema.name])
+        for start in range(0, max(len(ids), 1), ROWS_PER_PAGE):
+            self.requests += 1
+            yield [self._read(schema, id_, columns) for id_ in ids[start : start + ROWS_PER_PAGE]]
+
+    async def read_rows(
+        self, schema: TableSchema, ids: Sequence[str], columns: Sequence[str]
+    ) -> list[Row]:
+        """Those of the rows that exist."""
+        self.requests += 1
+        present = self.rows[schema.name].keys() & set(ids)
+        return [self._read(schema, id_, columns) for id_ in present]
+
+    def _read(self, schema: TableSchema, id_: str, columns: Sequence[str]) -> Row:
+        row = self.rows[schema.name][id_]
+        selected = {schema.columns[name].property_name: row[name] for name in columns}
+        return {schema.primary_id: id_, **selected}
+
+    async def create_rows(self, schema: TableSchema, rows: Sequence[RowWrite]) -> list[Outcome]:
+        """Create rows; one that exists already is refused."""
+        return self._call("create", schema, rows)
+
+    async def update_rows(self, schema: TableSchema, rows: Sequence[RowWrite]) -> list[Outcome]:
+        """Change rows that exist."""
+        return self._call("update", schema, rows)
+
+    def _call(self, message: str, schema: TableSchema, rows: Sequence[RowWrite]) -> list[Outcome]:
+        self.requests += 1
+        return [self._write(message, schema, write) for write in rows]
+
+    def _write(self, message: str, schema: TableSchema, write: RowWrite) -> Outcome:
+        self.boundary.step()
+        self.writes.append((message, schema.name, write.id, dict(write.values)))
+        if self.drop(message, write):
+            return Outcome(write.id, OutcomeKind.UNKNOWN, message="the connection broke")
+        refusal = self.refuse(schema.name, write) or self._refusal(message, schema, write)
+        if refusal:
+            code, text = refusal
+            return Outcome(write.id, OutcomeKind.REFUSED, 400, code, text)
+        self.put(schema.name, write.id, **self._stored(message, write))
+        if self.lose(message, write):
+            return Outcome(write.id, OutcomeKind.UNKNOWN, message="the answer was lost")
+        return Outcome(write.id, OutcomeKind.DONE)
+
+    def _stored(self, message: str, write: RowWrite) -> dict[str, object]:
+        values = {k: v.id if isinstance(v, Reference) else v for k, v in write.values.items()}
+        if message == "create":
+            values.pop("statecode", None)
+        return values
+
+    def _refusal(
+        self, message: str, schema: TableSchema, write: RowWrite
+    ) -> tuple[str, str] | None:
+        rows = self.rows[schema.name]
+        if message == "create" and write.id in rows:
+            return "0x80040237", "A record with matching key values already exists."
+        if message == "update" and write.id not in rows:
+            return "0x80040217", f"{schema.name} With Id = {write.id} Does Not Exist"
+        for value in write.values.values():
+            if isinstance(value, Reference) and value.id not in self.rows[value.table]:
+                return "0x80040217", f"{value.table} With Id = {value.id} Does Not Exist"
+        wanted = rows.get(write.id, self._blank(schema.name)) | self._stored(message, write)
+        return self._broken_rule(schema, write, wanted)
+
+    def _broken_rule(
+        self, schema: TableSchema, write: RowWrite, wanted: dict[str, object]
+    ) -> tuple[str, str] | None:
+        for name, value in wanted.items():
+            limit = schema.columns[name].max_length
+            if limit is not None and isinstance(value, str) and len(value) > limit:
+                return "0x80044331", f"The length of {name} exceeded {limit}."
+        if "statecode" in wanted and STATE_OF_STATUS[wanted["statuscode"]] != wanted["statecode"]:
+            return "0x80048408", f"{wanted['statuscode']} is not a valid status code"
+        for key in schema.keys:
+            mine = [fold(wanted[name]) for name in key.columns]
+            others = (row for id_, row in self.rows[schema.name].items() if id_ != write.id)
+            if None not in mine and mine in ([fold(o[n]) for n in key.columns] for o in others):
+                return "0x80060892", f"Entity Key {key.name} violated."
+        return None
+
+
+def fold(value: object) -> object:
+    """A key value as the database compares it."""
+    return value.casefold().rstrip(" ") if isinstance(value, str) else value
+
+
+@dataclass
+class TickingClock:
+    """Every look at it finds one second more gone."""
+
+    now: datetime = datetime(2026, 1, 31, 2, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        """The time."""
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+def connect_to(*environments: MemoryDataverse):
+    """Stands in for `webapi.client.connect`."""
+    by_name = {environment.name: environment for environment in environments}
+
+    @asynccontextmanager
+    async def connect(name: str, _configuration: Configuration):
+        yield by_name[name]
+
+    return connect
