@@ -15,25 +15,33 @@ __all__ = [
     "DataverseError",
     "Reply",
     "access_denied",
+    "attribute_not_found",
     "bad_payload",
     "bad_query",
     "bad_status",
     "bound_row_missing",
+    "column_name_taken",
+    "component_in_use",
     "duplicate_id",
     "duplicate_key",
     "encode_json",
     "invalid_argument",
+    "key_name_taken",
     "key_not_defined",
+    "key_not_failed",
     "key_not_found",
     "key_not_valid",
     "malformed_json",
+    "metadata_not_found",
     "method_not_allowed",
     "no_http_resource",
     "no_roles",
+    "not_customizable",
     "not_implemented",
     "number_out_of_range",
     "option_out_of_range",
     "row_not_found",
+    "schema_name_taken",
     "segment_not_found",
     "text_too_long",
     "undeclared_property",
@@ -381,3 +389,57 @@ def access_denied(
         f"missing {privilege} privilege on OTC={object_type_code} for entity '{table}'."
     )
     return DataverseError(403, "0x80040220", text)
+
+
+# ---- metadata writes ----------------------------------------------------------------------------
+
+
+def attribute_not_found(table: str, column: str) -> DataverseError:
+    """FetchXML or a key names a column that the table does not have (DATAVERSE 4.7)."""
+    text = f"'{table}' entity doesn't contain attribute with Name = '{column}'."
+    return DataverseError(400, "0x80041103", text)
+
+
+def metadata_not_found(kind: str, name: str) -> DataverseError:
+    """No table, column, key, relationship or option set of that name or id."""
+    text = f"Could not find the {kind} '{name}' in the metadata cache."
+    return DataverseError(404, "0x80040217", text)
+
+
+def schema_name_taken(kind: str, name: str) -> DataverseError:
+    """A table, relationship or option set of that name exists."""
+    text = f"The {kind} with the schema name {name} is not unique: the same name already exists."
+    return DataverseError(400, "0x80044363", text)
+
+
+def column_name_taken(table: str, name: str) -> DataverseError:
+    """DuplicateAttributeSchemaName."""
+    text = f"A column named {name} already exists in the table {table}."
+    return DataverseError(400, "0x80047013", text)
+
+
+def key_name_taken(name: str) -> DataverseError:
+    """EntityKeyNameExists."""
+    text = f"The specified key name {name} already exists in the entity."
+    return DataverseError(400, "0x80060893", text)
+
+
+def key_not_failed(name: str) -> DataverseError:
+    """`ReactivateEntityKey` of a key whose index did not fail (DATAVERSE 3.5)."""
+    text = f"The key {name} cannot be reactivated: only a failed key can."
+    return DataverseError(400, "0x80060897", text)
+
+
+def component_in_use(kind: str, name: str, *, dependents: Iterable[str]) -> DataverseError:
+    """Something else needs what should be deleted."""
+    text = (
+        f"The {kind} ({name}) component cannot be deleted because it is referenced by: "
+        f"{', '.join(dependents)}."
+    )
+    return DataverseError(400, "0x8004f01f", text)
+
+
+def not_customizable(kind: str, name: str) -> DataverseError:
+    """A part of the platform itself."""
+    text = f"The {kind} {name} is a system component and cannot be changed or deleted this way."
+    return DataverseError(400, "0x80047009", text)
