@@ -16,12 +16,17 @@ import httpx
 import msgspec
 
 from dv_sync_pipeline.config import EnvironmentConfiguration
-from dv_sync_pipeline.errors import RequestFailedError, WrongEnvironmentError
+from dv_sync_pipeline.errors import (
+    RequestRefusedError,
+    UnreachableError,
+    WrongEnvironmentError,
+)
 from dv_sync_pipeline.webapi import metadata, read, write
 from dv_sync_pipeline.webapi.auth import TakingTurns, application_users
 from dv_sync_pipeline.webapi.metadata import TableSchema
 from dv_sync_pipeline.webapi.transport import (
     DEFAULT_PATIENCE,
+    NO_PROXY,
     Clockwork,
     Patience,
     Traffic,
@@ -112,9 +117,25 @@ class DataverseClient:
 
         Works without any role (DATAVERSE 1.2), so it proves nothing about rights.
         """
-        identity = _identity(await self._transport.read("WhoAmI"), where=self.name)
+        try:
+            identity = _identity(await self._transport.read("WhoAmI"))
+        except RequestRefusedError as error:
+            if error.status == httpx.codes.FORBIDDEN:
+                raise
+            raise self._not_dataverse(error.why) from None
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise self._not_dataverse(type(error).__name__) from None
         self._check_organization(identity.organization_id)
         return identity
+
+    def _not_dataverse(self, why: str) -> UnreachableError:
+        """Dataverse does not refuse WhoAmI, nor answer it in another way (DATAVERSE 1.2)."""
+        return UnreachableError(
+            f"what answers at {self._configuration.url} is not Dataverse",
+            where=f"environments.{self.name}",
+            why=why,
+            mend="Check url",
+        )
 
     def _check_organization(self, organization_id: str) -> None:
         expected = self._configuration.organization_id
@@ -198,7 +219,10 @@ async def connect(
     """
     verify = trust(configuration)
     with httpx.Client(
-        verify=verify, timeout=patience.timeout, transport=authority_transport
+        verify=verify,
+        timeout=patience.authority_seconds,
+        mounts=NO_PROXY,
+        transport=authority_transport,
     ) as authority:
         users = application_users(configuration, environment=name, http=authority, sleep=sleep)
         async with new_client(
@@ -226,14 +250,6 @@ class _WhoAmI(msgspec.Struct, rename="pascal"):
     user_id: str
 
 
-def _identity(body: bytes, *, where: str) -> Identity:
-    try:
-        answer = msgspec.json.decode(body, type=_WhoAmI)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise RequestFailedError(
-            "WhoAmI was not answered by Dataverse",
-            outcome_unknown=False,
-            where=f"environments.{where}",
-            mend="Check url: something else answers at this address",
-        ) from None
+def _identity(body: bytes) -> Identity:
+    answer = msgspec.json.decode(body, type=_WhoAmI)
     return Identity(answer.organization_id, answer.user_id)

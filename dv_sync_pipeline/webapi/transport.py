@@ -28,12 +28,13 @@ from dv_sync_pipeline.webapi.verdict import Decision, Verdict, judge_answer, jud
 
 __all__ = [
     "DEFAULT_PATIENCE",
+    "NO_PROXY",
     "Clockwork",
     "Patience",
     "Traffic",
     "Transport",
-    "failure",
     "new_client",
+    "request_failed",
     "trust",
 ]
 
@@ -80,6 +81,7 @@ class Patience:
     """How long we wait and how often we try.
 
     Attributes:
+        authority_seconds: for each step of a request for a token.
         connect_seconds: until a connection stands.
         silence_seconds: between two pieces of an answer.
         total_seconds: for one request and its answer; the server gives up earlier.
@@ -91,6 +93,7 @@ class Patience:
 
     """
 
+    authority_seconds: float = 30.0
     connect_seconds: float = 15.0
     silence_seconds: float = 240.0
     total_seconds: float = 300.0
@@ -310,9 +313,9 @@ class Transport:
             case Decision.NO_ACCESS:
                 return self._no_access(verdict)
             case Decision.ROW_REFUSED | Decision.TABLE_REFUSED | Decision.MESSAGE_MISSING:
-                return _refusal(verdict, where=where)
+                return _request_refused(verdict, where=where)
             case _:
-                return failure(verdict, where=where, is_read=request.is_read)
+                return request_failed(verdict, where=where, is_read=request.is_read)
 
     def _unreachable(self, verdict: Verdict) -> UnreachableError:
         return UnreachableError(
@@ -331,7 +334,7 @@ class Transport:
         )
 
 
-def _refusal(verdict: Verdict, *, where: str) -> RequestRefusedError:
+def _request_refused(verdict: Verdict, *, where: str) -> RequestRefusedError:
     """The error for an answer that would be the same again."""
     return RequestRefusedError(
         "Dataverse refuses the request",
@@ -339,11 +342,11 @@ def _refusal(verdict: Verdict, *, where: str) -> RequestRefusedError:
         code=verdict.code,
         where=where,
         why=" ".join(part for part in (verdict.code, verdict.message) if part),
-        mend=_REFUSAL_MENDS.get(verdict.status, ""),
+        mend=_refusal_mend(verdict.status),
     )
 
 
-def failure(verdict: Verdict, *, where: str, is_read: bool) -> RequestFailedError:
+def request_failed(verdict: Verdict, *, where: str, is_read: bool) -> RequestFailedError:
     """The error for a request that was tried as often as was sensible."""
     unknown = verdict.decision is Decision.UNSURE and not is_read
     return RequestFailedError(
@@ -361,13 +364,12 @@ def _failure_reason(verdict: Verdict) -> str:
     return f"{verdict.message}{asked}"
 
 
-_REFUSAL_MENDS = {
-    403: "Give the application user of this environment a security role that allows it",
-    301: "Check url: the environment answers with a redirect",
-    302: "Check url: the environment answers with a redirect",
-    307: "Check url: the environment answers with a redirect",
-    308: "Check url: the environment answers with a redirect",
-}
+def _refusal_mend(status: int) -> str:
+    if status == httpx.codes.FORBIDDEN:
+        return "Give the application user of this environment a security role that allows it"
+    if httpx.codes.is_redirect(status):
+        return "Check url: another address is in charge of what was asked for"
+    return ""
 
 
 def _unreachable_mend(reason: str) -> str:
@@ -389,6 +391,14 @@ def trust(configuration: EnvironmentConfiguration) -> ssl.SSLContext:
             why=error.strerror or str(error),
             mend="Give the path of a PEM file with certificates",
         ) from None
+
+
+NO_PROXY: Mapping[str, None] = {
+    "all://localhost": None,
+    "all://127.0.0.1": None,
+    "all://[::1]": None,
+}
+"""What is on this machine, such as the emulator, is never asked for through a proxy."""
 
 
 def new_client(
@@ -415,5 +425,6 @@ def new_client(
             keepalive_expiry=_KEEP_ALIVE_SECONDS,
         ),
         follow_redirects=False,
+        mounts=NO_PROXY,
         transport=transport,
     )

@@ -17,7 +17,7 @@ from dv_sync_pipeline.errors import DvSyncError, SchemaMismatchError
 from dv_sync_pipeline.webapi import odata
 from dv_sync_pipeline.webapi.metadata import Lookup, TableSchema
 from dv_sync_pipeline.webapi.together import together
-from dv_sync_pipeline.webapi.transport import Transport, failure
+from dv_sync_pipeline.webapi.transport import Transport, request_failed
 from dv_sync_pipeline.webapi.verdict import Decision, Verdict
 
 __all__ = [
@@ -306,7 +306,9 @@ class _Job:
             return Verdict(Decision.NOT_REACHED, message=str(error))
         if verdict.decision in _NEVER_DONE:
             where = f"{self._transport.name}: {method} {resource}"
-            self.first_error = self.first_error or failure(verdict, where=where, is_read=False)
+            self.first_error = self.first_error or request_failed(
+                verdict, where=where, is_read=False
+            )
         else:
             self.was_answered = True
         return verdict

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from dv_sync_pipeline.errors import RequestFailedError, WrongEnvironmentError
+from dv_sync_pipeline.errors import UnreachableError, WrongEnvironmentError
 from dv_sync_pipeline.webapi.client import Dataverse, DataverseClient, Identity
 from dv_sync_pipeline.webapi.write import Reference, RowWrite
 
@@ -37,10 +37,20 @@ def test_wrong_organization(talk):
         talk(_greet, _identify, organization_id="bbbb")
 
 
-def test_something_else_answers(talk):
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200, text="<html>"),
+        httpx.Response(200, json={"Hello": "World"}),
+        httpx.Response(404, text="<html>"),
+        httpx.Response(302, headers={"Location": "https://www.example.com/"}),
+    ],
+    ids=["page", "other JSON", "not found", "redirect"],
+)
+def test_something_else_answers(talk, answer):
     """An answer that is not Dataverse's leads to the address."""
-    with pytest.raises(RequestFailedError, match="Check url"):
-        talk(lambda _: httpx.Response(200, text="<html>"), _identify)
+    with pytest.raises(UnreachableError, match=r"is not Dataverse.*Check url"):
+        talk(lambda _: answer, _identify)
 
 
 def test_client_fulfils_the_seam(talk):
