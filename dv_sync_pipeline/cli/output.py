@@ -37,10 +37,15 @@ _KIND_TITLES = {
 _WIDTH_MIN = 100
 
 
-def print_json(outcome: Outcome[Any], **more: object) -> None:
-    """One object: `tables`, `failed`, `skipped`, and whatever more there is to say."""
-    document = {
-        **more,
+def print_json(**outcomes: Outcome[Any]) -> None:
+    """One object; each outcome under its name, with `tables`, `failed`, `skipped` and `run_id`."""
+    document = {name: _as_document(outcome) for name, outcome in outcomes.items()}
+    click.echo(msgspec.json.format(msgspec.json.encode(_redacted(document)), indent=2))
+
+
+def _as_document(outcome: Outcome[Any]) -> dict[str, Any]:
+    return {
+        "run_id": outcome.run_id,
         "tables": [_as_dict(result) for result in outcome.results],
         "failed": [
             {"table": table, "error": describe_as_json(error)}
@@ -48,9 +53,6 @@ def print_json(outcome: Outcome[Any], **more: object) -> None:
         ],
         "skipped": list(outcome.skipped),
     }
-    if outcome.run_id:
-        document["run_id"] = outcome.run_id
-    click.echo(msgspec.json.format(msgspec.json.encode(_redacted(document)), indent=2))
 
 
 def _as_dict(result: TableReport | TableVerdict) -> dict[str, Any]:

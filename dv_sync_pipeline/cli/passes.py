@@ -18,6 +18,7 @@ from dv_sync_pipeline.sync.report import TableReport, TableVerdict
 __all__ = [
     "Outcome",
     "check_environments",
+    "exit_code_of_plan",
     "exit_code_of_sync",
     "exit_code_of_verify",
     "run_pass",

@@ -37,21 +37,11 @@ def plan(
                2  wrong usage or configuration, or an environment that cannot be reached
                3  a table cannot be synchronized as configured
     """  # noqa: D301 - click wants the character, not its name
-    from dv_sync_pipeline.cli.output import print_json, print_plan  # noqa: PLC0415 - see __init__
-    from dv_sync_pipeline.cli.passes import exit_code_of_plan, run_pass  # noqa: PLC0415
-    from dv_sync_pipeline.cli.progress import ProgressBars  # noqa: PLC0415
+    from dv_sync_pipeline.cli import actions, output, passes  # noqa: PLC0415 - see __init__
 
-    with ProgressBars() as bars:
-        outcome = run_pass(
-            surroundings.configuration(),
-            tables,
-            open_engine=surroundings.engine_opener(),
-            work=lambda engine, table: engine.reconcile(
-                table, dry_run=True, progress=bars.progressed
-            ),
-        )
+    outcome = actions.plan(surroundings, tables)
     if as_json:
-        print_json(outcome)
+        output.print_json(planned=outcome)
     else:
-        print_plan(outcome, shown_max=None if show_all else limit)
-    return exit_code_of_plan(outcome)
+        output.print_plan(outcome, shown_max=None if show_all else limit)
+    return passes.exit_code_of_plan(outcome)

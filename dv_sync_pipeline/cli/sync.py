@@ -24,20 +24,11 @@ def sync(surroundings: Surroundings, *, tables: tuple[str, ...], as_json: bool) 
                2  wrong usage or configuration, or an environment that cannot be reached
                3  a table failed; tables that do not need it were done all the same
     """  # noqa: D301 - click wants the character, not its name
-    from dv_sync_pipeline.cli.dagster_home import find_dagster_home  # noqa: PLC0415 - see __init__
-    from dv_sync_pipeline.cli.dagster_run import reconcile_through_dagster  # noqa: PLC0415
-    from dv_sync_pipeline.cli.output import print_json, print_sync  # noqa: PLC0415
-    from dv_sync_pipeline.cli.passes import exit_code_of_sync  # noqa: PLC0415
-    from dv_sync_pipeline.cli.progress import ProgressBars  # noqa: PLC0415
+    from dv_sync_pipeline.cli import actions, output, passes  # noqa: PLC0415 - see __init__
 
-    configuration = surroundings.configuration()
-    with ProgressBars() as bars:
-        outcome = reconcile_through_dagster(
-            configuration,
-            tables,
-            open_engine=surroundings.engine_opener(),
-            listener=bars,
-            home=find_dagster_home(surroundings.variables, state=configuration.state),
-        )
-    print_json(outcome) if as_json else print_sync(outcome)
-    return exit_code_of_sync(outcome)
+    outcome = actions.synchronize(surroundings, tables)
+    if as_json:
+        output.print_json(synchronized=outcome)
+    else:
+        output.print_sync(outcome)
+    return passes.exit_code_of_sync(outcome)

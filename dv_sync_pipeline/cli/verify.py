@@ -38,22 +38,11 @@ def verify(
                2  wrong usage or configuration, or an environment that cannot be reached
                3  a table could not be compared
     """  # noqa: D301 - click wants the character, not its name
-    from dv_sync_pipeline.cli.output import (  # noqa: PLC0415 - see __init__
-        print_json,
-        print_verification,
-    )
-    from dv_sync_pipeline.cli.passes import exit_code_of_verify, run_pass  # noqa: PLC0415
-    from dv_sync_pipeline.cli.progress import ProgressBars  # noqa: PLC0415
+    from dv_sync_pipeline.cli import actions, output, passes  # noqa: PLC0415 - see __init__
 
-    with ProgressBars() as bars:
-        outcome = run_pass(
-            surroundings.configuration(),
-            tables,
-            open_engine=surroundings.engine_opener(),
-            work=lambda engine, table: engine.verify(table, progress=bars.progressed),
-        )
+    outcome = actions.verify(surroundings, tables)
     if as_json:
-        print_json(outcome)
+        output.print_json(verified=outcome)
     else:
-        print_verification(outcome, shown_max=None if show_all else limit)
-    return exit_code_of_verify(outcome)
+        output.print_verification(outcome, shown_max=None if show_all else limit)
+    return passes.exit_code_of_verify(outcome)

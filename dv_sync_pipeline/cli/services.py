@@ -1,0 +1,207 @@
+"""Dagster's webserver, daemon and code server as processes of our own, ended when we end.
+
+Belongs here: starting, waiting, ending. Each has its own process session: Ctrl-C reaches us alone,
+and we end them in order. The database is prepared before any of them starts, because several
+that create it at once break it.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import httpx
+
+from dv_sync_pipeline.errors import UnreachableError, UsageError
+from dv_sync_pipeline.redact import redact
+
+__all__ = ["Service", "interruptible", "refuse_taken_port", "running_dagster", "wait_for_any"]
+
+HOST = "127.0.0.1"
+START_SECONDS_MAX = 90.0
+STOP_SECONDS_MAX = 10.0
+_POLL_SECONDS = 0.2
+_LOG_LINES_SHOWN = 15
+
+_WORKSPACE = """\
+load_from:
+  - grpc_server:
+      host: {host}
+      port: {port}
+      location_name: dv_sync_pipeline
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A process that runs until we end it.
+
+    Attributes:
+        name: for people.
+        process: leads a process session of its own.
+        log: file with everything that it says.
+
+    """
+
+    name: str
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def ensure_running(self) -> None:
+        """Raise `UnreachableError` with its last words if it has ended by itself."""
+        if self.process.poll() is not None:
+            raise UnreachableError(
+                f"Dagster's {self.name} has ended",
+                where=str(self.log),
+                why=redact("\n".join(_last_lines(self.log))),
+            )
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C and SIGTERM raise KeyboardInterrupt inside, even if they were ignored when we started.
+
+    Shells start `command &` with SIGINT ignored; Dagster's processes would inherit that and then
+    ignore SIGTERM as well (DAGSTER C4).
+    """
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def refuse_taken_port(port: int) -> None:
+    """Raise `UsageError` when something else answers on that port of this machine."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise UsageError(
+                f"port {port} cannot be opened for Dagster's UI",
+                why=error.strerror or str(error),
+                mend="Choose another with --port",
+            ) from None
+
+
+@contextlib.contextmanager
+def running_dagster(
+    home: Path, *, port: int, variables: Mapping[str, str]
+) -> Iterator[Sequence[Service]]:
+    """UI on `port`, schedules and sensors, all with `home` as DAGSTER_HOME; ready when entered.
+
+    `variables` is the process environment for the code location, `DV_SYNC_CONFIG` included.
+    Raises `UnreachableError` when one of them does not come up.
+    """
+    environment = {**variables, "DAGSTER_HOME": str(home)}
+    code_port = _free_port()
+    workspace = home / "workspace.yaml"
+    workspace.write_text(_WORKSPACE.format(host=HOST, port=code_port), encoding="utf-8")
+    _prepare_database(environment)
+    with contextlib.ExitStack() as stack:
+        services = [
+            stack.enter_context(_running(name, arguments, home=home, environment=environment))
+            for name, arguments in _commands(workspace, port=port, code_port=code_port).items()
+        ]
+        _wait_until_ready(f"http://{HOST}:{port}/server_info", services)
+        yield services
+
+
+def wait_for_any(services: Sequence[Service]) -> None:
+    """Until one of them ends by itself, which raises `UnreachableError`, or a signal interrupts."""
+    while True:
+        for service in services:
+            service.ensure_running()
+        time.sleep(_POLL_SECONDS)
+
+
+def _commands(workspace: Path, *, port: int, code_port: int) -> dict[str, list[str]]:
+    module = ("-m", "dv_sync_pipeline.definitions", "--location-name", "dv_sync_pipeline")
+    code = ("code-server", "start", *module, "-h", HOST, "-p", str(code_port))
+    at = ("-w", str(workspace))
+    return {
+        "code server": ["dagster", *code],
+        "webserver": ["dagster_webserver", "-h", HOST, "-p", str(port), *at],
+        "daemon": ["dagster._daemon", "run", *at],
+    }
+
+
+def _prepare_database(environment: Mapping[str, str]) -> None:
+    command = [sys.executable, "-m", "dagster", "instance", "migrate"]
+    done = subprocess.run(  # noqa: S603 - our own command
+        command, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise UnreachableError("Dagster's database cannot be prepared", why=redact(done.stderr))
+
+
+@contextlib.contextmanager
+def _running(
+    name: str, arguments: Sequence[str], *, home: Path, environment: Mapping[str, str]
+) -> Iterator[Service]:
+    log = home / f"{name.replace(' ', '-')}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-m", *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield Service(name, process, log)
+    finally:
+        _stop(process)
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    """Ask, wait, and then make sure of the whole session: run workers are children of theirs."""
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_SECONDS_MAX)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _wait_until_ready(url: str, services: Sequence[Service]) -> None:
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while not _answers(url):
+        for service in services:
+            service.ensure_running()
+        if time.monotonic() > deadline:
+            raise UnreachableError("Dagster's UI does not answer", where=url)
+        time.sleep(_POLL_SECONDS)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2.0, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _last_lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
