@@ -39,6 +39,7 @@ from dv_sync_pipeline.emulator.schema import (
 )
 
 __all__ = [
+    "base_of",
     "big_integer",
     "boolean",
     "choice",
@@ -54,6 +55,7 @@ __all__ = [
     "lookup",
     "memo",
     "money",
+    "money_columns",
     "multi_choice",
     "owner",
     "primary_id",
@@ -61,6 +63,7 @@ __all__ = [
     "string",
     "table",
     "unique_identifier",
+    "with_relationship_names",
 ]
 
 _INTEGER_LIMIT = Decimal(2_147_483_647)
@@ -399,12 +402,12 @@ def table(  # noqa: PLR0913 - the parts of a table, all but three with a default
         schema_name=schema_name,
         entity_set=entity_set,
         columns=tuple(
-            _with_relationship_names(column, table=schema_name.lower())
+            with_relationship_names(column, table=schema_name.lower())
             for column in (
                 primary_id(f"{schema_name}Id"),
                 named,
                 *own,
-                *_money_columns(own),
+                *money_columns(own),
                 *platform_columns(ownership),
                 *_state_columns(states, statuses),
             )
@@ -484,7 +487,7 @@ def _state_columns(
     )
 
 
-def _money_columns(columns: tuple[ColumnDefinition, ...]) -> tuple[ColumnDefinition, ...]:
+def money_columns(columns: tuple[ColumnDefinition, ...]) -> tuple[ColumnDefinition, ...]:
     """What an amount brings along: currency, rate, and itself in the base currency."""
     amounts = [column for column in columns if column.kind is ColumnKind.MONEY]
     if not amounts:
@@ -513,7 +516,7 @@ def base_of(amount: ColumnDefinition) -> ColumnDefinition:
     )
 
 
-def _with_relationship_names(column: ColumnDefinition, *, table: str) -> ColumnDefinition:
+def with_relationship_names(column: ColumnDefinition, *, table: str) -> ColumnDefinition:
     """The column whose relationships have the names they need; others unchanged."""
     return replace(
         column, lookups=tuple(named(lookup, table, column.name) for lookup in column.lookups)
