@@ -91,19 +91,18 @@ class Hotels:
     )
     clock: TickingClock = field(default_factory=TickingClock)
     tables_yaml: str = TABLES_YAML
+    configuration: Configuration = field(init=False)
 
     def __post_init__(self) -> None:
+        text = ENVIRONMENTS_YAML + self.tables_yaml
+        self.configuration = parse(
+            text, {"SECRET": "not-in-the-file"}, file=self.state / "sync.yaml"
+        )
         for environment, hotel in ((self.primary, HOTEL), (self.secondary, PROPERTY)):
             parent = Column("hotelid", ColumnKind.LOOKUP, targets=(hotel.name,))
             environment.add(BRAND)
             environment.add(hotel)
             environment.add(table("room", [*ROOM_COLUMNS, parent], key=["hotelid", "number"]))
-
-    @property
-    def configuration(self) -> Configuration:
-        """`sync.yaml` of this world."""
-        text = ENVIRONMENTS_YAML + self.tables_yaml
-        return parse(text, {"SECRET": "not-in-the-file"}, file=self.state / "sync.yaml")
 
     def brand(self, number: int, **values: object) -> str:
         """A brand of the primary, created or changed; returns its id."""
