@@ -9,7 +9,7 @@ Rooms are made in bulk, one hotel and one column at a time, so that a million ta
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import accumulate, pairwise
+from itertools import accumulate, count, islice, pairwise
 from random import Random
 from typing import Any, TypeAlias
 
@@ -70,8 +70,9 @@ def secondary_rows(*, seed: int) -> Rows:
     random = _random(seed, "secondary")
     primary = dict(primary_rows(seed=seed, rooms=0))
     known = random.sample(list(primary["contoso_hotel"]), KNOWN_HOTELS)
-    foreign = [_foreign_hotel(random, number) for number in range(FOREIGN_HOTELS)]
-    hotels = [*(_known_hotel(random, hotel) for hotel in known), *foreign]
+    ids = _ids(random)
+    foreign = [_foreign_hotel(random, next(ids), number) for number in range(FOREIGN_HOTELS)]
+    hotels = [*(_known_hotel(random, next(ids), hotel) for hotel in known), *foreign]
     yield "contoso_hotel", iter(hotels)
     yield "contoso_room", _rooms(random, foreign, [], FOREIGN_ROOMS)
 
@@ -82,9 +83,10 @@ def _random(seed: int, purpose: str) -> Random:
 
 
 def _brands(random: Random) -> Iterator[Row]:
+    ids = _ids(random)
     for number, name in enumerate(words.BRAND_NAMES, start=1):
         yield {
-            "contoso_brandid": _guid(random),
+            "contoso_brandid": next(ids),
             "contoso_name": name,
             "contoso_code": f"B-{number:02}",
             "contoso_segment": random.choice(SEGMENTS),
@@ -98,9 +100,10 @@ def _brands(random: Random) -> Iterator[Row]:
 
 
 def _hotels(random: Random, brands: Sequence[Row]) -> Iterator[Row]:
+    ids = _ids(random)
     for number in range(1, HOTELS + 1):
         yield {
-            "contoso_hotelid": _guid(random),
+            "contoso_hotelid": next(ids),
             "contoso_code": f"H-{number:04}",
             "contoso_brandid": _sometimes(random, random.choice(brands)["contoso_brandid"]),
             **_place(random),
@@ -136,7 +139,7 @@ def _hotel_facts(random: Random) -> Row:
     }
 
 
-def _known_hotel(random: Random, hotel: Row) -> Row:
+def _known_hotel(random: Random, row_id: str, hotel: Row) -> Row:
     """A hotel of the primary as the department typed it in long ago."""
     outdated = random.choice(
         (
@@ -146,12 +149,12 @@ def _known_hotel(random: Random, hotel: Row) -> Row:
             {},
         )
     )
-    brand = {"contoso_brandid": None}
-    return hotel | {"contoso_hotelid": _guid(random)} | brand | outdated | _department(random)
+    ids = {"contoso_hotelid": row_id, "contoso_brandid": None}
+    return hotel | ids | outdated | _department(random)
 
 
-def _foreign_hotel(random: Random, number: int) -> Row:
-    row = {"contoso_hotelid": _guid(random), "contoso_code": f"DEP-{number + 1:03}"}
+def _foreign_hotel(random: Random, row_id: str, number: int) -> Row:
+    row = {"contoso_hotelid": row_id, "contoso_code": f"DEP-{number + 1:03}"}
     return row | _place(random) | _hotel_facts(random) | _ACTIVE | _department(random)
 
 
@@ -163,9 +166,10 @@ def _department(random: Random) -> Row:
 
 
 def _room_types(random: Random) -> Iterator[Row]:
+    ids = _ids(random)
     for number, name in enumerate(words.ROOM_TYPE_NAMES, start=1):
         yield {
-            "contoso_roomtypeid": _guid(random),
+            "contoso_roomtypeid": next(ids),
             "contoso_name": name,
             "contoso_code": f"RT-{number:02}",
             "contoso_description": _sometimes(random, f"{name}\n{random.choice(words.BED_NAMES)}"),
@@ -179,11 +183,12 @@ def _room_types(random: Random) -> Iterator[Row]:
 
 
 def _rate_plans(random: Random, hotels: Sequence[Row]) -> Iterator[Row]:
+    ids = _ids(random)
     for hotel in hotels:
         names = random.sample(words.RATE_PLAN_NAMES, RATE_PLANS_PER_HOTEL)
         for number, name in enumerate(names, start=1):
             yield {
-                "contoso_rateplanid": _guid(random),
+                "contoso_rateplanid": next(ids),
                 "contoso_name": name,
                 "contoso_code": f"{hotel['contoso_code']}-R{number}",
                 "contoso_hotelid": hotel["contoso_hotelid"],
@@ -198,35 +203,37 @@ def _rate_plans(random: Random, hotels: Sequence[Row]) -> Iterator[Row]:
 
 
 def _rooms(
-    random: Random, hotels: Sequence[Row], room_types: Sequence[Row], count: int
+    random: Random, hotels: Sequence[Row], room_types: Sequence[Row], total: int
 ) -> Iterator[Row]:
-    """`count` rooms, spread over hotels of different size."""
+    """`total` rooms, spread over hotels of different size."""
+    ids = _ids(random)
     pools = _room_pools(random, room_types)
     sizes = [random.randrange(5, 40) for _ in hotels]
-    bounds = [count * size // sum(sizes) for size in accumulate(sizes, initial=0)]
+    bounds = [total * size // sum(sizes) for size in accumulate(sizes, initial=0)]
     for hotel, (first, last) in zip(hotels, pairwise(bounds), strict=True):
-        yield from _rooms_of(random, hotel, pools, last - first)
+        yield from _rooms_of(random, hotel, pools, list(islice(ids, last - first)))
 
 
 def _rooms_of(
-    random: Random, hotel: Row, pools: Mapping[str, Sequence[Any]], count: int
+    random: Random, hotel: Row, pools: Mapping[str, Sequence[Any]], ids: Sequence[str]
 ) -> Iterator[Row]:
+    total = len(ids)
     language = words.LANGUAGES[hotel["contoso_language"]]
-    per_floor = min(99, max(10, count // 40))
-    floors = [1 + number // per_floor for number in range(count)]
-    numbers = [f"{floors[number]}{1 + number % per_floor:02}" for number in range(count)]
+    per_floor = min(99, max(10, total // 40))
+    floors = [1 + number // per_floor for number in range(total)]
+    numbers = [f"{floors[number]}{1 + number % per_floor:02}" for number in range(total)]
     name = random.choice(language.room_names)
     columns = {
-        "contoso_roomid": [_guid(random) for _ in numbers],
-        "contoso_hotelid": [hotel["contoso_hotelid"]] * count,
+        "contoso_roomid": ids,
+        "contoso_hotelid": [hotel["contoso_hotelid"]] * total,
         "contoso_number": numbers,
         "contoso_name": [name.format(number=number) for number in numbers],
         "contoso_floor": floors,
         "contoso_lockserial": [random.randrange(10**10, 10**12) for _ in numbers],
-        "contoso_remarks": random.choices((None, None, *language.remarks), k=count),
-        **{column: random.choices(pool, k=count) for column, pool in pools.items()},
+        "contoso_remarks": random.choices((None, None, *language.remarks), k=total),
+        **{column: random.choices(pool, k=total) for column, pool in pools.items()},
     }
-    states = random.choices((_ACTIVE, _DISORDERLY, _INACTIVE), weights=(94, 3, 3), k=count)
+    states = random.choices((_ACTIVE, _DISORDERLY, _INACTIVE), weights=(94, 3, 3), k=total)
     for values, state in zip(zip(*columns.values(), strict=True), states, strict=True):
         yield dict(zip(columns, values, strict=True)) | state
 
@@ -272,6 +279,8 @@ def _moment(random: Random) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _guid(random: Random) -> str:
-    digits = f"{random.getrandbits(128):032x}"
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+def _ids(random: Random) -> Iterator[str]:
+    """GUIDs that rise, as those of Dataverse do: quick to store, quick to page through."""
+    for first in count(random.getrandbits(31)):
+        rest = f"{random.getrandbits(96):024x}"
+        yield f"{first:08x}-{rest[:4]}-4{rest[5:8]}-a{rest[9:12]}-{rest[12:]}"
