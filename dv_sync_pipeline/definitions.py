@@ -6,7 +6,6 @@ Belongs here: which configuration, which engine, which listener. Nothing happens
 
 import logging
 import os
-from collections.abc import Mapping
 
 import dagster as dg
 
@@ -32,7 +31,6 @@ def build_definitions(
     configuration: Configuration | None = None,
     open_engine: EngineOpener = open_real_engine,
     listener: RunListener | None = None,
-    loggers: Mapping[str, dg.LoggerDefinition] | None = None,
     source: str = "given in code",
 ) -> dg.Definitions:
     """All assets, the job, the schedule and the sensor of one configuration.
@@ -52,7 +50,6 @@ def build_definitions(
         sensors=[report_failed_runs],
         resources={"synchronizer": synchronizer},
         executor=dg.in_process_executor,
-        loggers=loggers,
         metadata={"configuration": source},
     )
 

@@ -4,12 +4,9 @@ Belongs here: choosing assets, keeping Dagster's own words off the terminal, and
 became of each table.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import dagster as dg
 
 from dv_sync_pipeline.cli.dagster_home import open_instance
 from dv_sync_pipeline.cli.passes import Outcome, check_environments, tables_in_order
@@ -21,6 +18,9 @@ from dv_sync_pipeline.defs.resources import EngineOpener, RunListener
 from dv_sync_pipeline.sync.report import Progress, TableReport
 
 __all__ = ["reconcile_through_dagster"]
+
+_SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""The terminal belongs to dv-sync; Dagster's event log has everything."""
 
 
 def reconcile_through_dagster(
@@ -59,13 +59,12 @@ def _execute(
         configuration=configuration,
         open_engine=open_engine,
         listener=witness,
-        loggers={"console": _silence},
     )
     job = definitions.resolve_job_def(RECONCILE_ALL)
     keys = [secondary_key(configuration.table(table)) for table in tables]
     with open_instance(home) as instance:
         result = job.execute_in_process(
-            instance=instance, asset_selection=keys, raise_on_error=False
+            instance=instance, asset_selection=keys, raise_on_error=False, run_config=_SILENT
         )
     return result.run_id
 
@@ -88,12 +87,3 @@ class _Witness(RunListener):
     def failed(self, table: str, error: Exception) -> None:
         self.failures[table] = error
         self.audience.failed(table, error)
-
-
-@dg.logger
-def _silence(_context: dg.InitLoggerContext) -> logging.Logger:
-    """Say nothing: the terminal belongs to dv-sync, and Dagster's event log has it all."""
-    logger = logging.getLogger(f"{__name__}.silence")
-    logger.handlers = [logging.NullHandler()]
-    logger.propagate = False
-    return logger

@@ -68,23 +68,24 @@ def test_the_result_is_a_table(dv_sync):
     assert ended.err == ""
 
 
-def test_the_run_is_kept_for_dagsters_ui(dv_sync, folder):
-    """In a Dagster home beside the ledger, which only its owner may read."""
+def test_the_run_is_kept_for_dagsters_ui(dv_sync, dagster_home):
+    """In the Dagster home that the person has."""
     run_id = dv_sync("sync --json").json["synchronized"]["run_id"]
-    home = folder / ".dv-sync" / "dagster"
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
         run = instance.get_run_by_id(run_id)
 
     assert (run.job_name, run.status) == ("reconcile_all", dg.DagsterRunStatus.SUCCESS)
-    assert home.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_dagster_home_of_the_persons_own_is_used(dv_sync, tmp_path_factory):
-    """So that the run shows in the UI that the team already has."""
-    home = tmp_path_factory.mktemp("dagster_home")
-    run_id = dv_sync("sync --json", DAGSTER_HOME=str(home)).json["synchronized"]["run_id"]
+def test_without_a_dagster_home_one_is_made_beside_the_ledger(dv_sync, folder):
+    """Only its owner may read it; it starts with our settings."""
+    run_id = dv_sync("sync --json", DAGSTER_HOME="").json["synchronized"]["run_id"]
+    home = folder / ".dv-sync" / "dagster"
     with dg.DagsterInstance.from_config(str(home)) as instance:
         assert instance.has_run(run_id)
+
+    assert home.stat().st_mode & 0o777 == 0o700
+    assert (home / "dagster.yaml").is_file()
 
 
 def test_a_dagster_home_that_does_not_exist_is_a_mistake(dv_sync):
@@ -163,13 +164,13 @@ def test_parked_rows_are_named_with_their_reason(dv_sync):
     ("refusal", "code"),
     [(AccessError("the secret is wrong"), 2), (WrongEnvironmentError("the wrong organisation"), 3)],
 )
-def test_an_unusable_environment_ends_it_before_the_run_starts(dv_sync, folder, refusal, code):
+def test_an_unusable_environment_ends_it_before_the_run_starts(dv_sync, refusal, code):
     """No half run in the UI, and the answer comes at once."""
     engine = ScriptedEngine(refusal=refusal)
     ended = dv_sync("sync", engine)
 
     assert (ended.code, ended.err) == (code, f"error: {refusal.what}\n")
-    assert not (folder / ".dv-sync" / "dagster" / "history").exists()
+    assert engine.calls == [("check environments",)]
 
 
 def test_an_unknown_table_is_named_with_those_that_exist(dv_sync):
