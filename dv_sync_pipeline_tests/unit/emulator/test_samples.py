@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections import Counter
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from dv_sync_pipeline import config
 from dv_sync_pipeline.emulator.samples import SAMPLES
 from dv_sync_pipeline.emulator.samples.hotels_rows import Row
 from dv_sync_pipeline.emulator.schema import ColumnKind, DateTimeBehavior, TableDefinition
+from dv_sync_pipeline.emulator.store import Store
 from dv_sync_pipeline.emulator.sync_file import Connection, write_sync_file
+from dv_sync_pipeline.emulator.system import found_environment
 
 HOTELS = SAMPLES["hotels"]
 TABLES = [table.name for table in HOTELS.primary.tables]
@@ -276,3 +279,16 @@ def test_rooms_have_fifteen_mapped_columns():
     (room,) = (table for table in tables if table["table"] == "contoso_room")
 
     assert 15 == len(room["columns"]) + len(room["lookups"])
+
+
+@pytest.mark.parametrize("environment", ["primary", "secondary"])
+def test_store_takes_every_row_of_the_sample(environment):
+    """No value is too long, out of range or of the wrong kind for its column."""
+    side = HOTELS.side(environment)
+    with closing(Store()) as store:
+        found_environment(store, organization_name=environment)
+        for definition in side.tables:
+            store.create_table(definition)
+        loaded = {table: store.load_rows(table, rows) for table, rows in side.rows(0, 200)}
+
+    assert {table: len(rows) for table, rows in _rows(environment, rooms=200).items()} == loaded
