@@ -8,7 +8,7 @@ transaction at the serializable level would be.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -38,6 +38,7 @@ class Database:
             cached_statements=1024,
         )
         self._depth = 0
+        self._promised: list[Callable[[], object]] = []
         self.execute = self.connection.execute
         _register_functions(self.connection)
         for pragma in _PRAGMAS:
@@ -57,11 +58,13 @@ class Database:
         """All or nothing; inside another transaction a savepoint of it."""
         begin, commit, rollback = _BRACKETS[self._depth > 0]
         name = f"level{self._depth}"
+        promised = len(self._promised)
         self.connection.execute(begin.format(name))
         self._depth += 1
         try:
             yield
         except BaseException:
+            del self._promised[promised:]
             self.connection.execute(rollback.format(name))
             if self._depth > 1:
                 self.connection.execute(commit.format(name))
@@ -70,6 +73,18 @@ class Database:
             self.connection.execute(commit.format(name))
         finally:
             self._depth -= 1
+        self._keep_promises()
+
+    def after_commit(self, action: Callable[[], object]) -> None:
+        """Do it once the outermost transaction is committed; never, if that is rolled back."""
+        self._promised.append(action)
+        self._keep_promises()
+
+    def _keep_promises(self) -> None:
+        if self._depth == 0 and self._promised:
+            actions, self._promised = self._promised, []
+            for action in actions:
+                action()
 
     def close(self) -> None:
         """Close the connection; what was committed stays in the file."""
