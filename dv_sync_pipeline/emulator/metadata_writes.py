@@ -7,7 +7,9 @@ Does not belong here: the JSON of clients (`metadata_payloads.py`), addresses an
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import TypeVar
 
 from dv_sync_pipeline.emulator import define, replies
@@ -31,10 +33,11 @@ from dv_sync_pipeline.emulator.schema import (
 )
 from dv_sync_pipeline.emulator.store import Store
 from dv_sync_pipeline.emulator.system import intersect_table
+from dv_sync_pipeline.emulator.values import timestamp
 
 __all__ = [
     "add_column",
-    "build_key",
+    "build_due_keys",
     "create_key",
     "create_many_to_many",
     "create_option_set",
@@ -52,11 +55,35 @@ __all__ = [
     "put_column",
     "put_options",
     "reactivate_key",
+    "schedule_key",
+    "schema_transaction",
 ]
 
 KEYS_MAX = 10
 Relationship = tuple[Table, ColumnDefinition, LookupDefinition] | ManyToManyDefinition
 """A one-to-many relationship with the lookup that it belongs to, or a many-to-many one."""
+
+
+@contextmanager
+def schema_transaction(store: Store) -> Iterator[None]:
+    """A transaction that takes the definitions in memory back with it when it fails."""
+    catalog = store.catalog
+    tables, pairs, choices = (
+        dict(catalog.tables),
+        dict(catalog.many_to_many),
+        dict(catalog.option_sets),
+    )
+    try:
+        with store.transaction():
+            yield
+    except BaseException:
+        catalog.many_to_many, catalog.option_sets = pairs, choices
+        if catalog.tables != tables:
+            for name in list(catalog.tables):
+                catalog.remove(name)
+            for table in tables.values():
+                catalog.put(table.definition)
+        raise
 
 
 # ---- finding ------------------------------------------------------------------------------------
@@ -201,7 +228,7 @@ def delete_column(store: Store, table: Table, column: ColumnDefinition) -> None:
 
 
 def create_key(store: Store, table: Table, key: KeyDefinition) -> None:
-    """Write the key down; its index is built by `build_key`, now or later."""
+    """Write the key down; `schedule_key` has its index built."""
     if any(known.name == key.name for known in table.definition.keys):
         raise replies.key_name_taken(key.schema_name)
     if len(table.definition.keys) >= KEYS_MAX:
@@ -209,7 +236,33 @@ def create_key(store: Store, table: Table, key: KeyDefinition) -> None:
     store.create_key(table.name, key)
 
 
-def build_key(store: Store, table: str, key: KeyDefinition) -> None:
+def schedule_key(store: Store, table: str, key: KeyDefinition, *, delay_seconds: float) -> None:
+    """Have the index of a pending key built after the delay, or at once without one."""
+    if not delay_seconds:
+        _build_key(store, table, key)
+        return
+    due = timestamp(store.clock() + timedelta(seconds=delay_seconds))
+    store.set_setting(f"{_DUE}{table} {key.name}", due)
+
+
+_DUE = "key due "
+
+
+def build_due_keys(store: Store) -> None:
+    """Build every index whose time has come; costs one look-up where none waits."""
+    due = store.database.execute(
+        "SELECT name FROM _dv_setting WHERE name LIKE ? AND value <= ?", (f"{_DUE}%", store.now())
+    ).fetchall()
+    for (name,) in due:
+        table_name, key_name = name.removeprefix(_DUE).split(" ")
+        store.database.execute("DELETE FROM _dv_setting WHERE name = ?", (name,))
+        table = store.catalog.tables.get(table_name)
+        for key in table.definition.keys if table else ():
+            if key.name == key_name and key.status is KeyStatus.PENDING:
+                _build_key(store, table_name, key)
+
+
+def _build_key(store: Store, table: str, key: KeyDefinition) -> None:
     """Make the key usable; over duplicates it ends in Failed and no row is harmed (3.5)."""
     try:
         store.create_key(table, replace(key, status=KeyStatus.ACTIVE))

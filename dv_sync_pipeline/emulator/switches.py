@@ -18,6 +18,8 @@ class Switches:
         query_error_code: 0x0 or 0x80060888 for a query with an unknown property.
         body_error_code: 0x0 or 0x80048d19 for a body with an unknown property.
         error_codes_empty: answer every error with the code "".
+        not_equal_includes_null: whether `ne` and `not` hold for rows without a value.
+        key_index_delay_seconds: how long a new alternate key stays Pending.
 
     """
 
@@ -26,3 +28,5 @@ class Switches:
     query_error_code: str = "0x80060888"
     body_error_code: str = "0x0"
     error_codes_empty: bool = False
+    not_equal_includes_null: bool = True
+    key_index_delay_seconds: float = 0
