@@ -1,0 +1,97 @@
+"""Two emulated environments as processes of their own, the real command, and a judge."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dv_sync_pipeline.emulator.launch import running_emulator
+from dv_sync_pipeline_tests.worlds.judge import Judge
+
+DV_SYNC = [sys.executable, "-c", "from dv_sync_pipeline.cli import main; main()"]
+
+
+@dataclass(frozen=True)
+class World:
+    """Environments, `dv-sync`, and somebody who looks at the result.
+
+    Attributes:
+        sync_yaml: the configuration that the emulator wrote.
+        judge: reads both environments over HTTP of its own.
+
+    """
+
+    sync_yaml: Path
+    judge: Judge
+
+    @property
+    def variables(self):
+        """The process environment of commands."""
+        kept = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+        return {**kept, "DV_SYNC_CONFIG": str(self.sync_yaml)}
+
+    def dv_sync(self, *arguments):
+        """Run a command in a process of its own, to its end."""
+        return subprocess.run(
+            [*DV_SYNC, *arguments],
+            env=self.variables,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
+        )
+
+    def dv_sync_json(self, *arguments):
+        """Run a command and return its exit code and what it printed."""
+        done = self.dv_sync(*arguments, "--json")
+        assert done.stderr == ""
+        return done.returncode, json.loads(done.stdout)
+
+    def start_dv_sync(self, *arguments):
+        """Start a command and leave it to the test to end it."""
+        return subprocess.Popen(
+            [*DV_SYNC, *arguments],
+            env=self.variables,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+
+@contextmanager
+def a_world(state: Path, *, rooms: int) -> Iterator[World]:
+    """Freshly filled environments with that many rooms."""
+    arguments = ["primary=0", "secondary=0", "--sample", "hotels", "--rows", str(rooms)]
+    with running_emulator(arguments, state=state) as emulator:
+        judge = Judge(emulator.sync_yaml)
+        try:
+            yield World(emulator.sync_yaml, judge)
+        finally:
+            judge.close()
+
+
+@pytest.fixture(scope="session")
+def small_world(tmp_path_factory):
+    """Environments with 600 rooms, nothing synchronized yet."""
+    with a_world(tmp_path_factory.mktemp("small-world"), rooms=600) as world:
+        yield world
+
+
+@pytest.fixture
+def large_world(tmp_path):
+    """Environments with 6,000 rooms: enough to be interrupted half way."""
+    with a_world(tmp_path, rooms=6000) as world:
+        yield world
+
+
+@pytest.fixture
+def occupied_port():
+    """A port on which somebody else listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]

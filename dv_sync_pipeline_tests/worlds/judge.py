@@ -1,0 +1,123 @@
+"""Reads environments over plain HTTP and compares them, without a line of our own client.
+
+A mistake in the client or the engine would otherwise be its own witness. Understands only what it
+needs: a token, one page after the other, and the mapping of `sync.yaml` as a plain dictionary.
+"""
+
+import json
+import ssl
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+import yaml
+
+STATUS = ("statecode", "statuscode")
+
+
+class Environment:
+    """One environment, through httpx alone.
+
+    Attributes:
+        settings: its part of `sync.yaml`.
+
+    """
+
+    def __init__(self, sync_yaml: Path, name: str) -> None:
+        self.settings = yaml.safe_load(sync_yaml.read_text())["environments"][name]
+        folder = sync_yaml.parent
+        trust = ssl.create_default_context(cafile=folder / self.settings["ca_file"])
+        self._http = httpx.Client(verify=trust, trust_env=False, timeout=30)
+        self._http.headers["authorization"] = f"Bearer {self._token(folder)}"
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
+    def _token(self, folder: Path) -> str:
+        credential = self.settings["credentials"][0]
+        answer = self._http.post(
+            f"{self.settings['authority']}/{credential['tenant_id']}/oauth2/v2.0/token",
+            data={
+                "grant_type": "client_credentials",
+                "client_id": credential["client_id"],
+                "client_secret": (folder / credential["client_secret_file"]).read_text().strip(),
+                "scope": f"{self.settings['url']}/.default",
+            },
+        )
+        answer.raise_for_status()
+        return answer.json()["access_token"]
+
+    def rows(self, table: str) -> list[dict]:
+        """Every row with every column, numbers with a decimal point exact."""
+        url = f"{self.settings['url']}/api/data/v9.2/{table}s"
+        rows = []
+        while url:
+            answer = self._http.get(url, headers={"prefer": "odata.maxpagesize=1000"})
+            answer.raise_for_status()
+            page = json.loads(answer.text, parse_float=Decimal)
+            rows += page["value"]
+            url = page.get("@odata.nextLink")
+        return rows
+
+    def update(self, table: str, row_id: str, values: dict) -> None:
+        """Change a row that exists, as a user of the environment would."""
+        answer = self._http.patch(
+            f"{self.settings['url']}/api/data/v9.2/{table}s({row_id})",
+            json=values,
+            headers={"if-match": "*"},
+        )
+        answer.raise_for_status()
+
+
+class Judge:
+    """Compares both environments as `sync.yaml` maps them.
+
+    Attributes:
+        primary, secondary: the two environments.
+        tables: the `tables` part of `sync.yaml`.
+
+    """
+
+    def __init__(self, sync_yaml: Path) -> None:
+        self.primary = Environment(sync_yaml, "primary")
+        self.secondary = Environment(sync_yaml, "secondary")
+        self.tables = yaml.safe_load(sync_yaml.read_text())["tables"]
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self.primary.close()
+        self.secondary.close()
+
+    def snapshot(self, environment: Environment) -> dict[str, list[dict]]:
+        """Table → all its rows."""
+        return {table["table"]: environment.rows(table["table"]) for table in self.tables}
+
+    def readable(self, snapshot: dict[str, list[dict]]) -> dict[str, Counter]:
+        """Table → mapped values of its rows, lookups as the key of the row they point to.
+
+        So two environments agree when these are equal, whatever GUIDs they use.
+        """
+        keys = {table: keys_by_id(rows, table) for table, rows in snapshot.items()}
+        return {
+            table["table"]: Counter(
+                tuple(_readable(row, table, keys)) for row in snapshot[table["table"]]
+            )
+            for table in self.tables
+        }
+
+
+def keys_by_id(rows: list[dict], table: str) -> dict[str, str]:
+    """GUID → code; rooms, which nothing points to, have none."""
+    return {row[f"{table}id"]: row.get("contoso_code") for row in rows}
+
+
+def _readable(row: dict, table: dict, keys: dict[str, dict[str, str]]):
+    for column in table["columns"]:
+        yield column, row[column]
+    for column, parent in table.get("lookups", {}).items():
+        parent_id = row[f"_{column}_value"]
+        yield column, parent_id and keys[parent][parent_id]
+    for column in STATUS:
+        yield column, row[column]
