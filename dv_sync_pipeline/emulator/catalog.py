@@ -4,7 +4,7 @@ Belongs here: finding columns, navigation properties and children by name. Does 
 rows, SQL, or the wording of metadata.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +17,8 @@ from dv_sync_pipeline.emulator.schema import (
     LookupDefinition,
     ManyToManyDefinition,
     OptionSetDefinition,
+    RequiredLevel,
+    SourceType,
     TableDefinition,
 )
 from dv_sync_pipeline.emulator.values import Decoder, decoder
@@ -72,6 +74,46 @@ class Table:
             for column in self.definition.columns
             if not column.kind.is_lookup
         }
+
+    @cached_property
+    def creatable(self) -> dict[str, Decoder]:
+        """The decoders of the columns that a create may set."""
+        return self._writable(column for column in self._simple if column.valid_for_create)
+
+    @cached_property
+    def updatable(self) -> dict[str, Decoder]:
+        """The decoders of the columns that an update may set."""
+        return self._writable(column for column in self._simple if column.valid_for_update)
+
+    @property
+    def _simple(self) -> Iterator[ColumnDefinition]:
+        """The columns whose values are not computed."""
+        return (c for c in self.definition.columns if c.source_type is SourceType.SIMPLE)
+
+    def _writable(self, columns: Iterable[ColumnDefinition]) -> dict[str, Decoder]:
+        return {
+            column.name: self.decoders[column.name]
+            for column in columns
+            if column.name in self.decoders and column.kind is not ColumnKind.FILE
+        }
+
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """The columns that cannot be set to null (DATAVERSE 3.2)."""
+        return frozenset(
+            column.name
+            for column in self.definition.columns
+            if column.required is RequiredLevel.SYSTEM
+        )
+
+    @cached_property
+    def amounts(self) -> tuple[str, ...]:
+        """The columns with an amount of money in the row's currency."""
+        return tuple(
+            column.name
+            for column in self._simple
+            if column.kind is ColumnKind.MONEY and f"{column.name}_base" in self.columns
+        )
 
     @cached_property
     def has_state(self) -> bool:

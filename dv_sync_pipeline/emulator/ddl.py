@@ -53,7 +53,7 @@ def insert_sql(table: Table) -> str:
     """The statement that inserts one row of `table.sql_columns`."""
     names = ", ".join(map(quoted, table.sql_columns))
     marks = ", ".join("?" * len(table.sql_columns))
-    return f"INSERT INTO {quoted(table.name)} ({names}) VALUES ({marks})"  # noqa: S608 - quoted
+    return f"INSERT INTO {quoted(table.name)} ({names}) VALUES ({marks})"
 
 
 def index_name(table: str, part: str) -> str:

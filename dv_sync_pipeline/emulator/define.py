@@ -323,7 +323,9 @@ def customer(schema_name: str, **traits: Unpack[Traits]) -> ColumnDefinition:
 
 def owner() -> ColumnDefinition:
     """The user or team that owns the row (DATAVERSE 13): two targets, one navigation property."""
-    column = read_only(lookup("OwnerId", to=("systemuser", "team")))
+    column = read_only(
+        lookup("OwnerId", to=("systemuser", "team"), on_delete=DeleteRule.NO_CASCADE)
+    )
     one_property = tuple(
         replace(lookup, navigation_property="ownerid") for lookup in column.lookups
     )
@@ -440,7 +442,14 @@ def platform_columns(ownership: Ownership) -> tuple[ColumnDefinition, ...]:
         replace(integer("TimeZoneRuleVersionNumber"), is_custom=False),
         replace(integer("UTCConversionTimeZoneCode"), is_custom=False),
         *(
-            read_only(lookup(name, to="systemuser", navigation_property=name.lower()))
+            read_only(
+                lookup(
+                    name,
+                    to="systemuser",
+                    navigation_property=name.lower(),
+                    on_delete=DeleteRule.NO_CASCADE,
+                )
+            )
             for name in by_user
         ),
     )
@@ -451,13 +460,25 @@ _OWNERSHIP_COLUMNS: Mapping[Ownership, tuple[ColumnDefinition, ...]] = {
     Ownership.NONE: (),
     Ownership.ORGANIZATION: (
         read_only(
-            lookup("OrganizationId", to="organization", navigation_property="organizationid")
+            lookup(
+                "OrganizationId",
+                to="organization",
+                navigation_property="organizationid",
+                on_delete=DeleteRule.NO_CASCADE,
+            )
         ),
     ),
     Ownership.USER: (
         owner(),
         *(
-            read_only(lookup(name, to=target, navigation_property=name.lower()))
+            read_only(
+                lookup(
+                    name,
+                    to=target,
+                    navigation_property=name.lower(),
+                    on_delete=DeleteRule.NO_CASCADE,
+                )
+            )
             for name, target in (
                 ("OwningUser", "systemuser"),
                 ("OwningTeam", "team"),

@@ -286,6 +286,43 @@ def unknown_body_property(table: str, name: str, *, code: str) -> DataverseError
     return DataverseError(400, code, text)
 
 
+def direct_lookup(name: str) -> DataverseError:
+    """A body that sets `_column_value` (from memory: the service says it in these words)."""
+    text = (
+        "CRM do not support direct update of Entity Reference properties, Use Navigation "
+        f"properties instead. Property: {name}"
+    )
+    return DataverseError(400, "0x80048d19", text)
+
+
+def wrong_target(entity_set: str, *, property_name: str, found: str) -> DataverseError:
+    """A reference to a table that the navigation property does not lead to."""
+    detail = f"The navigation property '{property_name}' cannot refer to a row of '{found}'."
+    return bad_payload(entity_set, detail)
+
+
+def restricted_by_child(table: str, child: str) -> DataverseError:
+    """A row that others restrict from being deleted (DATAVERSE 4.4)."""
+    text = (
+        f"The {table} cannot be deleted because it is referenced by another record of type {child}."
+    )
+    return DataverseError(400, "0x80048d21", text)
+
+
+def unexpected() -> DataverseError:
+    """The platform's own failure: the one text that it gives for many mistakes."""
+    return DataverseError(400, "0x80040216", "An unexpected error occurred.")
+
+
+def row_access_denied(user_id: str, *, right: str, table: str, row_id: str) -> DataverseError:
+    """The privilege does not reach this row (DATAVERSE 4.7)."""
+    text = (
+        f"Principal with id {user_id} does not have {right}Access right(s) for record with id "
+        f"{row_id} of entity {table}"
+    )
+    return DataverseError(403, "0x80048306", text)
+
+
 def invalid_argument(text: str) -> DataverseError:
     """A message parameter is missing or makes no sense."""
     return DataverseError(400, "0x80040203", text)

@@ -73,7 +73,6 @@ class Store:
         self.catalog = Catalog()
         self._load_definitions()
         self._version: int = self.database.value("SELECT value FROM _dv_counter") or 0
-        self._saved_version = self._version
 
     @property
     def is_new(self) -> bool:
@@ -107,9 +106,7 @@ class Store:
 
     def save_version(self) -> None:
         """Write the counter down, inside the transaction whose rows it numbered."""
-        if self._saved_version != self._version:
-            self.database.execute("UPDATE _dv_counter SET value = ?", (self._version,))
-            self._saved_version = self._version
+        self.database.execute("UPDATE _dv_counter SET value = ?", (self._version,))
 
     def bury(self, table: str, row_id: str) -> None:
         """Leave a tombstone of a deleted row."""

@@ -1,0 +1,205 @@
+"""Bodies of writes: from a JSON object to the kept values of a row.
+
+Belongs here: which properties count, which are silently ignored and which are refused (DATAVERSE
+3.2, 4.1, 5), and resolving references. Does not belong here: rules between columns and SQL
+(`writes.py`), and single values (`values.py`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dv_sync_pipeline.emulator import references, replies
+from dv_sync_pipeline.emulator.catalog import Table, target_column
+from dv_sync_pipeline.emulator.navigation import Collection, find_collection
+from dv_sync_pipeline.emulator.schema import ColumnDefinition, ColumnKind, LookupDefinition
+from dv_sync_pipeline.emulator.security import Action, User
+from dv_sync_pipeline.emulator.store import Store
+from dv_sync_pipeline.emulator.switches import Switches
+
+__all__ = ["Nested", "NewChildren", "NewParent", "PayloadReader"]
+
+_BIND = "@odata.bind"
+
+
+@dataclass(frozen=True, slots=True)
+class NewParent:
+    """A row to create first, to which a lookup then points (deep insert, DATAVERSE 4.1)."""
+
+    column: ColumnDefinition
+    table: Table
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NewChildren:
+    """Rows to create afterwards, in a collection of the new row."""
+
+    collection: Collection
+    payloads: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(slots=True)
+class Nested:
+    """The rows inside a body, and the rows that a collection is bound to."""
+
+    parents: list[NewParent] = field(default_factory=list)
+    children: list[NewChildren] = field(default_factory=list)
+    bound: list[tuple[Collection, str]] = field(default_factory=list)
+
+
+class PayloadReader:
+    """Reads the bodies of one request; references that occur again are looked up once."""
+
+    def __init__(self, store: Store, switches: Switches, user: User) -> None:
+        self._store = store
+        self._switches = switches
+        self._user = user
+        self._references: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def read_new(self, table: Table, payload: Any) -> tuple[dict[str, Any], Nested]:
+        """The values that a create sets, and the rows nested in it."""
+        nested = Nested()
+        return self._read(table, payload, table.creatable, nested), nested
+
+    def read_changes(self, table: Table, payload: Any) -> dict[str, Any]:
+        """The values that an update sets."""
+        return self._read(table, payload, table.updatable, None)
+
+    def _read(
+        self, table: Table, payload: Any, decoders: Mapping[str, Any], nested: Nested | None
+    ) -> dict[str, Any]:
+        if not isinstance(payload, dict):
+            raise replies.malformed_json("The body must be a JSON object.")
+        values: dict[str, Any] = {}
+        for name, value in payload.items():
+            decode = decoders.get(name)
+            if decode is None:
+                self._read_special(table, name, value, values, nested)
+            elif value is None:
+                _clear(table, name, values)
+            else:
+                values[name] = decode(value)
+        return values
+
+    def _read_special(
+        self, table: Table, name: str, value: Any, values: dict[str, Any], nested: Nested | None
+    ) -> None:
+        """A property that is no plain writable column."""
+        if name.endswith(_BIND):
+            self._bind(table, name.removesuffix(_BIND), value, values, nested)
+        elif "@" in name:
+            _check_annotation(table, name)
+        elif name in table.navigation:
+            self._nest_parent(table, name, value, values, nested)
+        elif name in table.properties:
+            _check_read_only(table, name)
+        else:
+            self._nest_children(table, name, value, nested)
+
+    # ---- references -----------------------------------------------------------------------------
+
+    def _bind(
+        self, table: Table, name: str, value: Any, values: dict[str, Any], nested: Nested | None
+    ) -> None:
+        if name not in table.navigation:
+            self._bind_collection(table, name, value, nested)
+            return
+        column, lookups = table.navigation[name]
+        if not column.valid_for_create and not column.valid_for_update:
+            return
+        if value is None:
+            _clear(table, column.name, values)
+            return
+        target, row_id = self._resolve(table, name, value, lookups)
+        values[column.name] = row_id
+        if column.is_polymorphic:
+            values[target_column(column.name)] = target
+
+    def _bind_collection(self, table: Table, name: str, value: Any, nested: Nested | None) -> None:
+        collection = find_collection(self._store.catalog, table, name)
+        if collection is None or nested is None or not isinstance(value, list):
+            raise replies.undeclared_property(table.entity_set, name)
+        for reference in value:
+            _, row_id = self.resolve_reference(reference)
+            nested.bound.append((collection, row_id))
+
+    def _resolve(
+        self, table: Table, name: str, value: Any, lookups: tuple[LookupDefinition, ...]
+    ) -> tuple[str, str]:
+        if not isinstance(value, str):
+            raise replies.bad_payload(table.entity_set, f"'{name}' must be bound to a text.")
+        known = self._references.get((name, value))
+        if known is not None:
+            return known
+        target, row_id = self.resolve_reference(value)
+        if target.name not in {lookup.target for lookup in lookups}:
+            raise replies.wrong_target(table.entity_set, property_name=name, found=target.name)
+        self._require_link(table, target, name)
+        self._references[name, value] = (target.name, row_id)
+        return target.name, row_id
+
+    def _require_link(self, table: Table, target: Table, name: str) -> None:
+        """A link needs Append here and AppendTo there; an owner needs Assign (DATAVERSE 13)."""
+        if name == "ownerid":
+            self._user.require(Action.ASSIGN, table)
+            return
+        self._user.require(Action.APPEND, table)
+        self._user.require(Action.APPEND_TO, target)
+
+    def resolve_reference(self, text: Any) -> tuple[Table, str]:
+        """The table and the GUID that a reference names; raises the error of DATAVERSE 5."""
+        segment = references.reference_segment(text)
+        table = self._store.catalog.by_entity_set(segment.name)
+        row_id = references.find_row(self._store, table, segment)
+        if row_id is None:
+            error = references.missing_row(table, segment)
+            raise replies.bound_row_missing(error, status=self._switches.missing_bind_target_status)
+        return table, row_id
+
+    # ---- nested rows ----------------------------------------------------------------------------
+
+    def _nest_parent(
+        self, table: Table, name: str, value: Any, values: dict[str, Any], nested: Nested | None
+    ) -> None:
+        column, lookups = table.navigation[name]
+        if value is None:
+            _clear(table, column.name, values)
+            return
+        if nested is None or not isinstance(value, dict) or len(lookups) > 1:
+            raise replies.not_implemented(f"a nested object for '{name}' in an update")
+        target = self._store.catalog.table(lookups[0].target)
+        nested.parents.append(NewParent(column, target, value))
+
+    def _nest_children(self, table: Table, name: str, value: Any, nested: Nested | None) -> None:
+        collection = find_collection(self._store.catalog, table, name)
+        if collection is None:
+            raise replies.unknown_body_property(
+                table.name, name, code=self._switches.body_error_code
+            )
+        if nested is None or not isinstance(value, list):
+            raise replies.not_implemented(f"the collection '{name}' in an update")
+        nested.children.append(NewChildren(collection, tuple(value)))
+
+
+def _clear(table: Table, name: str, values: dict[str, Any]) -> None:
+    if name in table.required:
+        raise replies.required_column(table.name, name)
+    values[name] = None
+    if table.columns[name].is_polymorphic:
+        values[target_column(name)] = None
+
+
+def _check_annotation(table: Table, name: str) -> None:
+    """Annotations are ignored if they are about the object or about a property it may have."""
+    about = name.partition("@")[0]
+    if about and about not in table.properties and about not in table.navigation:
+        raise replies.undeclared_property(table.entity_set, about)
+
+
+def _check_read_only(table: Table, name: str) -> None:
+    """A column that may not be written is ignored; a lookup has another way (DATAVERSE 3.2, 5)."""
+    column = table.properties[name]
+    is_writable = column.valid_for_create or column.valid_for_update
+    if column.kind.is_lookup and is_writable and column.kind is not ColumnKind.OWNER:
+        raise replies.direct_lookup(name)

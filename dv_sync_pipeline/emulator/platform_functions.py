@@ -1,0 +1,255 @@
+"""The filter functions `Microsoft.Dynamics.CRM.*` (DATAVERSE 6.1), written as a table.
+
+Belongs here: what each means as SQL. Does not belong here: parsing them (`filters.py`). A function
+that is not in the table answers 501.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from dv_sync_pipeline.emulator import replies
+from dv_sync_pipeline.emulator.database import fold
+from dv_sync_pipeline.emulator.schema import ColumnDefinition, ColumnKind, DateTimeBehavior
+from dv_sync_pipeline.emulator.values import timestamp
+
+__all__ = ["FUNCTIONS", "FunctionContext", "edm_type", "kept_value", "moment_text"]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionContext:
+    """What a function is applied to.
+
+    Attributes:
+        sql: the property, folded if it is text.
+        column: its column.
+        arguments: by name.
+        now: the present as rows keep it.
+        user_id: who asks.
+
+    """
+
+    sql: str
+    column: ColumnDefinition | None
+    arguments: Mapping[str, Any]
+    now: str
+    user_id: str
+
+    @property
+    def values(self) -> list[Any]:
+        """`PropertyValues` as the column keeps them."""
+        given = self.arguments.get("PropertyValues", self.arguments.get("PropertyValue1"))
+        values = given if isinstance(given, list) else [given]
+        return [kept_value(self.column, value) for value in values]
+
+    def number(self, name: str = "PropertyValue") -> int:
+        """An argument that must be a whole number."""
+        value = self.arguments.get(name)
+        if not isinstance(value, int):
+            raise replies.bad_query(f"The argument {name} must be a number.")
+        return value
+
+
+SqlAndParameters: TypeAlias = tuple[str, tuple[Any, ...]]
+
+
+def kept_value(column: ColumnDefinition | None, value: Any) -> Any:
+    """A value given as text, as clients quote numbers and GUIDs too, as the column keeps it."""
+    if column is None or not isinstance(value, str | int | Decimal):
+        return value
+    if column.kind in _NUMERIC:
+        return _number(column, value)
+    if column.kind is ColumnKind.DATE_TIME:
+        return moment_text(column, str(value))
+    if column.kind is ColumnKind.BOOLEAN:
+        return int(str(value).lower() in ("1", "true"))
+    return fold(str(value))
+
+
+_NUMERIC = (
+    ColumnKind.INTEGER,
+    ColumnKind.BIG_INTEGER,
+    ColumnKind.CHOICE,
+    ColumnKind.STATE,
+    ColumnKind.STATUS,
+    ColumnKind.DOUBLE,
+    ColumnKind.DECIMAL,
+    ColumnKind.MONEY,
+)
+
+
+def _number(column: ColumnDefinition, value: Any) -> Any:
+    try:
+        if column.kind in (ColumnKind.DECIMAL, ColumnKind.MONEY):
+            return str(Decimal(str(value)))
+        return float(value) if column.kind is ColumnKind.DOUBLE else int(value)
+    except (ValueError, ArithmeticError):
+        raise replies.bad_query(f"'{value}' is no value of '{column.name}'.") from None
+
+
+def moment_text(column: ColumnDefinition, text: str) -> str:
+    """A date or time literal as the column keeps its values."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise replies.bad_query(f"'{text}' is not a date or time.") from None
+    if column.date_time_behavior is DateTimeBehavior.DATE_ONLY:
+        return moment.date().isoformat()
+    return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def edm_type(column: ColumnDefinition) -> str:
+    """The column's type in OData's words (DATAVERSE 3.3)."""
+    if (
+        column.kind is ColumnKind.DATE_TIME
+        and column.date_time_behavior is DateTimeBehavior.DATE_ONLY
+    ):
+        return "Edm.Date"
+    return _EDM_TYPES.get(column.kind, "Edm.String")
+
+
+_EDM_TYPES: Mapping[ColumnKind, str] = {
+    ColumnKind.INTEGER: "Edm.Int32",
+    ColumnKind.BIG_INTEGER: "Edm.Int64",
+    ColumnKind.DECIMAL: "Edm.Decimal",
+    ColumnKind.MONEY: "Edm.Decimal",
+    ColumnKind.DOUBLE: "Edm.Double",
+    ColumnKind.BOOLEAN: "Edm.Boolean",
+    ColumnKind.DATE_TIME: "Edm.DateTimeOffset",
+    ColumnKind.CHOICE: "Edm.Int32",
+    ColumnKind.STATE: "Edm.Int32",
+    ColumnKind.STATUS: "Edm.Int32",
+    ColumnKind.LOOKUP: "Edm.Guid",
+    ColumnKind.CUSTOMER: "Edm.Guid",
+    ColumnKind.OWNER: "Edm.Guid",
+    ColumnKind.UNIQUE_IDENTIFIER: "Edm.Guid",
+    ColumnKind.FILE: "Edm.Guid",
+    ColumnKind.IMAGE: "Edm.Binary",
+}
+
+
+# ---- the functions ------------------------------------------------------------------------------
+
+
+def _in(context: FunctionContext) -> SqlAndParameters:
+    values = context.values
+    return f"{context.sql} IN ({', '.join('?' * len(values))})", tuple(values)
+
+
+def _not_in(context: FunctionContext) -> SqlAndParameters:
+    values = context.values
+    return f"{context.sql} NOT IN ({', '.join('?' * len(values))})", tuple(values)
+
+
+def _between(context: FunctionContext) -> SqlAndParameters:
+    low, high = context.values
+    return f"{context.sql} BETWEEN ? AND ?", (low, high)
+
+
+def _not_between(context: FunctionContext) -> SqlAndParameters:
+    low, high = context.values
+    return f"{context.sql} NOT BETWEEN ? AND ?", (low, high)
+
+
+def _contain_values(context: FunctionContext) -> SqlAndParameters:
+    values = context.arguments["PropertyValues"]
+    tests = [f"instr(',' || {context.sql} || ',', ?) > 0" for _ in values]
+    return f"({' OR '.join(tests)})", tuple(f",{value}," for value in values)
+
+
+def _not_contain_values(context: FunctionContext) -> SqlAndParameters:
+    sql, parameters = _contain_values(context)
+    return f"NOT COALESCE({sql}, 0)", parameters
+
+
+def _user(comparison: str) -> Callable[[FunctionContext], SqlAndParameters]:
+    return lambda context: (f"{context.sql} {comparison} ?", (context.user_id,))
+
+
+def _days(first: Callable[[date], date], last: Callable[[date], date]) -> "Translate":
+    """Whole days, in UTC, from the first to the last, both included."""
+
+    def translate(context: FunctionContext) -> SqlAndParameters:
+        today = datetime.fromisoformat(context.now).date()
+        low, high = first(today).isoformat(), (last(today) + timedelta(days=1)).isoformat()
+        return f"{context.sql} >= ? AND {context.sql} < ?", (low, high)
+
+    return translate
+
+
+def _span(unit: str, direction: int) -> "Translate":
+    """The last or next so many hours or days, up to now."""
+
+    def translate(context: FunctionContext) -> SqlAndParameters:
+        now = datetime.fromisoformat(context.now)
+        other = now + direction * timedelta(**{unit: context.number()})
+        low, high = sorted((timestamp(now), timestamp(other)))
+        return f"{context.sql} >= ? AND {context.sql} <= ?", (low, high)
+
+    return translate
+
+
+def _older(unit: str) -> "Translate":
+    def translate(context: FunctionContext) -> SqlAndParameters:
+        then = datetime.fromisoformat(context.now) - timedelta(**{unit: context.number()})
+        return f"{context.sql} < ?", (timestamp(then),)
+
+    return translate
+
+
+def _on(comparison: str) -> "Translate":
+    """Compares the day alone."""
+
+    def translate(context: FunctionContext) -> SqlAndParameters:
+        day = str(context.arguments["PropertyValue"])[:10]
+        return f"substr({context.sql}, 1, 10) {comparison} ?", (day,)
+
+    return translate
+
+
+def _text(pattern: str, *, is_negated: bool = False) -> "Translate":
+    def translate(context: FunctionContext) -> SqlAndParameters:
+        value = str(context.arguments["PropertyValue"]).casefold()
+        sql = f"{context.sql} LIKE ? ESCAPE '\\'"
+        escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        return (f"NOT {sql}" if is_negated else sql), (pattern.format(escaped),)
+
+    return translate
+
+
+Translate: TypeAlias = Callable[[FunctionContext], SqlAndParameters]
+
+_DAY = timedelta(days=1)
+
+FUNCTIONS: Mapping[str, Translate] = {
+    "In": _in,
+    "NotIn": _not_in,
+    "Between": _between,
+    "NotBetween": _not_between,
+    "ContainValues": _contain_values,
+    "DoesNotContainValues": _not_contain_values,
+    "EqualUserId": _user("="),
+    "NotEqualUserId": _user("<>"),
+    "Today": _days(lambda today: today, lambda today: today),
+    "Yesterday": _days(lambda today: today - _DAY, lambda today: today - _DAY),
+    "Tomorrow": _days(lambda today: today + _DAY, lambda today: today + _DAY),
+    "Last7Days": _days(lambda today: today - 7 * _DAY, lambda today: today),
+    "Next7Days": _days(lambda today: today, lambda today: today + 7 * _DAY),
+    "LastXHours": _span("hours", -1),
+    "NextXHours": _span("hours", 1),
+    "LastXDays": _span("days", -1),
+    "NextXDays": _span("days", 1),
+    "OlderThanXMinutes": _older("minutes"),
+    "OlderThanXHours": _older("hours"),
+    "OlderThanXDays": _older("days"),
+    "On": _on("="),
+    "NotOn": _on("<>"),
+    "OnOrAfter": _on(">="),
+    "OnOrBefore": _on("<="),
+    "BeginsWith": _text("{}%"),
+    "DoesNotBeginWith": _text("{}%", is_negated=True),
+    "EndsWith": _text("%{}"),
+    "DoesNotEndWith": _text("%{}", is_negated=True),
+}

@@ -1,0 +1,96 @@
+"""Which URL calls which handler.
+
+A path has a shape: `contoso_hotels(<guid>)/contoso_name` has the shape `{set}()/{property}`. The
+tables of the handlers map method and shape to a function; nothing else decides. Belongs here:
+shapes, and what is answered where no handler is found. Does not belong here: any handler.
+"""
+
+from dv_sync_pipeline.emulator import (
+    bulk,
+    functions,
+    metadata_read,
+    replies,
+    rows_read,
+    rows_write,
+)
+from dv_sync_pipeline.emulator.addresses import Segment, parse_path
+from dv_sync_pipeline.emulator.environment import EmulatedEnvironment
+from dv_sync_pipeline.emulator.handlers import Handler, Routes
+from dv_sync_pipeline.emulator.replies import DataverseError, Reply
+from dv_sync_pipeline.emulator.requests import Call, Request, parse_preferences, parse_query
+from dv_sync_pipeline.emulator.security import find_user
+
+__all__ = ["ROUTES", "answer", "dispatch", "shape"]
+
+ROUTES: Routes = {
+    **functions.ROUTES,
+    **metadata_read.ROUTES,
+    **rows_read.ROUTES,
+    **rows_write.ROUTES,
+    **bulk.ROUTES,
+}
+
+_ROOT_NAMES = {pattern.partition("/")[0].removesuffix("()") for _, pattern in ROUTES} - {"{set}"}
+_PREFIX = "Microsoft.Dynamics.CRM."
+_METADATA_ROOTS = ("EntityDefinitions", "GlobalOptionSetDefinitions", "RelationshipDefinitions")
+_READS = ("GET", "HEAD")
+
+
+def shape(segments: tuple[Segment, ...]) -> str:
+    """The shape of a path: its names replaced by what they are."""
+    return "/".join(_part(segment, place) for place, segment in enumerate(segments))
+
+
+def _part(segment: Segment, place: int) -> str:
+    name = segment.name
+    if place == 0:
+        name = name if name in _ROOT_NAMES else "{set}"
+    elif name.startswith(_PREFIX):
+        name = "{action}"
+    elif not name.startswith("$"):
+        name = "{property}"
+    return f"{name}()" if segment.has_key else name
+
+
+def dispatch(environment: EmulatedEnvironment, request: Request) -> Reply:
+    """Carry the request out; a write is one transaction. Raises `DataverseError`."""
+    segments = parse_path(request.path)
+    handler = _find_handler(request, segments)
+    call = Call(
+        environment=environment,
+        request=request,
+        segments=segments,
+        user=find_user(environment.store, request.user_id),
+        preferences=parse_preferences(request.headers.get("prefer", "")),
+        options=parse_query(request.query),
+    )
+    if request.method in _READS:
+        return handler(call)
+    with environment.store.transaction():
+        reply = handler(call)
+        environment.store.save_version()
+        return reply
+
+
+def answer(environment: EmulatedEnvironment, request: Request) -> Reply:
+    """As `dispatch`, an error as the reply that a client gets."""
+    try:
+        return dispatch(environment, request)
+    except DataverseError as error:
+        is_annotated = "*" in parse_preferences(request.headers.get("prefer", "")).annotations
+        if environment.switches.error_codes_empty:
+            error.code = ""
+        return error.reply(annotated=is_annotated)
+
+
+def _find_handler(request: Request, segments: tuple[Segment, ...]) -> Handler:
+    pattern = shape(segments)
+    method = "GET" if request.method == "HEAD" else request.method
+    handler = ROUTES.get((method, pattern))
+    if handler is not None:
+        return handler
+    if segments and segments[0].name in _ROOT_NAMES and segments[0].name not in _METADATA_ROOTS:
+        raise replies.no_http_resource(request.path)
+    if any(known == pattern for _, known in ROUTES):
+        raise replies.method_not_allowed(request.method)
+    raise replies.segment_not_found(segments[-1].name if segments else "")
