@@ -29,6 +29,9 @@ CHANGED = "@changed"
 """The mapped columns of a row that differ, status left out."""
 STATUS_CHANGED = "@status_changed"
 
+_WANTED = "@wanted_row"
+_PRESENT = "@present_row"
+
 _ID_TAKEN = "the secondary has another row under this id, and with another key"
 
 
@@ -73,35 +76,33 @@ def compare(
 
     `present` has the columns of `mapping.secondary_columns`, `links` those of `LINKS_SCHEMA`.
     """
-    wanted = projection.wanted.with_row_index("@wanted_row")
-    present = _with_folded_key(present, mapping).with_row_index("@present_row")
-    live_links, orphaned = _split_links(links, projection.primary_ids)
-    matches = _match(wanted, present, live_links)
+    wanted = projection.wanted.with_row_index(_WANTED)
+    present = _with_folded_key(present, mapping).with_row_index(_PRESENT)
+    by_link = _match_by_link(wanted, present, links)
+    others = _other_links(links, by_link, present, projection.primary_ids)
+    by_key = _match_by_key(wanted, present, by_link, claimed=others.filter("@is_claimed"))
+    matches = pl.concat([by_link, by_key], how="diagonal")
     changed, before, equal = _compare_matches(wanted, present, matches, mapping)
-    creates, parked = _split_taken(_unmatched(wanted, matches), present)
-    matched_links = _links_of(wanted, matches, changed)
-    gone = orphaned.join(present, on=SECONDARY_ID, how="semi").join(
-        matched_links, on=SECONDARY_ID, how="anti"
-    )
-    kept_links = live_links.join(present, on=SECONDARY_ID, how="semi")
+    creates, parked = _split_taken(_without(wanted, matches, on=_WANTED), present)
+    proven = _proven_links(wanted, matches, changed)
+    living = _without(others, matches, on=_PRESENT).drop_nulls(_PRESENT)
     return Difference(
-        creates=creates.drop("@wanted_row"),
+        creates=creates.drop(_WANTED),
         changed=changed,
         before=before,
-        links=matched_links,
-        fresh_links=matched_links.join(links, on=LINKS_SCHEMA.names(), how="anti"),
-        adopted=matches.join(live_links, on=(PRIMARY_ID, SECONDARY_ID), how="anti").height,
+        links=proven.select(LINKS_SCHEMA.names()),
+        fresh_links=proven.filter("@is_fresh").select(LINKS_SCHEMA.names()),
+        adopted=by_key.height,
         equal=equal,
-        gone=gone,
-        dead_links=links.join(kept_links, on=PRIMARY_ID, how="anti").join(
-            gone, on=PRIMARY_ID, how="anti"
-        )[PRIMARY_ID],
+        gone=living.filter(~pl.col("@is_claimed")).select(LINKS_SCHEMA.names()),
+        dead_links=_without(others, living, on=PRIMARY_ID)[PRIMARY_ID],
         parked=parked,
-        foreign=present.height
-        - matches.height
-        - gone.height
-        - kept_links.join(matches, on=SECONDARY_ID, how="anti").height,
+        foreign=present.height - matches.height - living.height,
     )
+
+
+def _without(frame: pl.DataFrame, other: pl.DataFrame, *, on: str) -> pl.DataFrame:
+    return frame.join(other.select(on), on=on, how="anti", maintain_order="left")
 
 
 def _with_folded_key(present: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
@@ -109,34 +110,46 @@ def _with_folded_key(present: pl.DataFrame, mapping: TableMapping) -> pl.DataFra
     return present.with_columns(key.alias(FOLDED_KEY))
 
 
-def _split_links(links: pl.DataFrame, primary_ids: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Links of primary rows that exist, and of rows that are gone."""
-    exists = pl.col(PRIMARY_ID).is_in(primary_ids.implode())
-    return links.filter(exists), links.filter(~exists)
+def _match_by_link(
+    wanted: pl.DataFrame, present: pl.DataFrame, links: pl.DataFrame
+) -> pl.DataFrame:
+    """Pairs of row numbers, and the link as the ledger knows it."""
+    linked = wanted.select(_WANTED, PRIMARY_ID).join(links, on=PRIMARY_ID)
+    return linked.join(present.select(_PRESENT, SECONDARY_ID), on=SECONDARY_ID)
 
 
-def _match(wanted: pl.DataFrame, present: pl.DataFrame, live_links: pl.DataFrame) -> pl.DataFrame:
-    """Pairs of row numbers with their ids; first by link, then the rest by key."""
-    wanted = wanted.select("@wanted_row", PRIMARY_ID, FOLDED_KEY)
-    present = present.select("@present_row", SECONDARY_ID, FOLDED_KEY)
-    by_link = wanted.join(live_links, on=PRIMARY_ID).join(present.drop(FOLDED_KEY), on=SECONDARY_ID)
-    found = ("@wanted_row", "@present_row", PRIMARY_ID, SECONDARY_ID)
+def _other_links(
+    links: pl.DataFrame, by_link: pl.DataFrame, present: pl.DataFrame, primary_ids: pl.Series
+) -> pl.DataFrame:
+    """Links that matched no pair, with the row of the secondary if it exists.
+
+    Claimed are those whose primary row exists: it is parked, or its secondary row is not there.
+    """
+    is_claimed = pl.col(PRIMARY_ID).is_in(primary_ids.implode()).alias("@is_claimed")
+    return (
+        _without(links, by_link, on=PRIMARY_ID)
+        .with_columns(is_claimed)
+        .join(present.select(_PRESENT, SECONDARY_ID), on=SECONDARY_ID, how="left")
+    )
+
+
+def _match_by_key(
+    wanted: pl.DataFrame, present: pl.DataFrame, by_link: pl.DataFrame, *, claimed: pl.DataFrame
+) -> pl.DataFrame:
+    """Pairs of row numbers that the key finds among the rows that no link has found."""
     # A key that stands twice in the secondary decides nothing.
     candidates = (
-        present.join(live_links, on=SECONDARY_ID, how="anti")
+        present.select(_PRESENT, SECONDARY_ID, FOLDED_KEY)
+        .pipe(_without, by_link, on=_PRESENT)
+        .pipe(_without, claimed, on=_PRESENT)
         .drop_nulls(FOLDED_KEY)
         .unique(FOLDED_KEY, keep="none")
     )
-    by_key = wanted.join(by_link, on=PRIMARY_ID, how="anti").join(candidates, on=FOLDED_KEY)
-    return pl.concat(
-        [
-            by_link.select(*found, "@origin", pl.col(VERSION).alias("@linked_version")),
-            by_key.select(
-                *found,
-                pl.lit("adopted").alias("@origin"),
-                pl.lit(0, pl.Int64).alias("@linked_version"),
-            ),
-        ]
+    return (
+        wanted.select(_WANTED, PRIMARY_ID, FOLDED_KEY)
+        .pipe(_without, by_link, on=_WANTED)
+        .join(candidates, on=FOLDED_KEY)
+        .drop(FOLDED_KEY)
     )
 
 
@@ -145,7 +158,7 @@ def _compare_matches(
 ) -> tuple[pl.DataFrame, pl.DataFrame, int]:
     """Rows that differ, as wanted and as present, and how many do not."""
     status = [name for name in STATUS_COLUMNS if mapping.has_status]
-    left, right = matches["@wanted_row"], matches["@present_row"]
+    left, right = matches[_WANTED], matches[_PRESENT]
     # One column of both sides at a time is brought into the same order, never whole frames.
     differs = pl.DataFrame(
         [matches[SECONDARY_ID]]
@@ -162,8 +175,8 @@ def _compare_matches(
         _names_where_true(mapping.compared).alias(CHANGED),
         pl.any_horizontal(pl.lit(False), *status).alias(STATUS_CHANGED),
     )
-    changed = wanted[left.filter(is_different)].drop("@wanted_row").hstack(marks)
-    before = present[right.filter(is_different)].drop("@present_row", FOLDED_KEY)
+    changed = wanted[left.filter(is_different)].drop(_WANTED).hstack(marks)
+    before = present[right.filter(is_different)].drop(_PRESENT, FOLDED_KEY)
     return changed, before, matches.height - changed.height
 
 
@@ -171,10 +184,6 @@ def _names_where_true(names: tuple[str, ...]) -> pl.Expr:
     if not names:
         return pl.lit([], dtype=pl.List(pl.String))
     return pl.concat_list([pl.when(name).then(pl.lit(name)) for name in names]).list.drop_nulls()
-
-
-def _unmatched(wanted: pl.DataFrame, matches: pl.DataFrame) -> pl.DataFrame:
-    return wanted.join(matches, on="@wanted_row", how="anti", maintain_order="left")
 
 
 def _split_taken(
@@ -191,16 +200,33 @@ def _split_taken(
     return unmatched.filter(~taken), parked
 
 
-def _links_of(wanted: pl.DataFrame, matches: pl.DataFrame, changed: pl.DataFrame) -> pl.DataFrame:
+def _proven_links(
+    wanted: pl.DataFrame, matches: pl.DataFrame, changed: pl.DataFrame
+) -> pl.DataFrame:
+    """The link of every match, and whether the ledger has it otherwise or not at all."""
+    row = wanted.select(PRIMARY_ID, VERSION, KEY)[matches[_WANTED]]
+    known = matches.select(
+        SECONDARY_ID,
+        pl.col(VERSION).alias("@known_version"),
+        pl.col(KEY).alias("@known_key"),
+        "@origin",
+        "@intended",
+    )
     is_changed = pl.col(PRIMARY_ID).is_in(changed[PRIMARY_ID].implode())
-    rows = wanted.select(PRIMARY_ID, VERSION, KEY)
-    return matches.join(rows, on=PRIMARY_ID, how="left", maintain_order="left").select(
+    version = pl.when(is_changed).then(pl.col("@known_version").fill_null(0)).otherwise(VERSION)
+    is_known = (
+        (pl.col("@intended") == pl.lit(False))
+        & (version == pl.col("@known_version"))
+        & (pl.col(KEY) == pl.col("@known_key"))
+    )
+    return row.hstack(known).select(
         PRIMARY_ID,
         SECONDARY_ID,
-        pl.when(is_changed).then("@linked_version").otherwise(VERSION).alias(VERSION),
+        version.alias(VERSION),
         KEY,
-        "@origin",
+        pl.col("@origin").fill_null("adopted"),
         pl.lit(False).alias("@intended"),
+        ~is_known.fill_null(False).alias("@is_fresh"),
     )
 
 

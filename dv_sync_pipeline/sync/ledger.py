@@ -30,6 +30,7 @@ SCHEMA_VERSION = 1
 """Raised whenever the tables below change; a ledger of a newer version is refused."""
 
 _BUSY_SECONDS_MAX = 30
+_LINKS_PER_STEP = 50_000
 _ORIGIN, _INTENDED = "@origin", "@intended"
 
 _metadata = sa.MetaData()
@@ -228,28 +229,24 @@ class Ledger:
         """Every link of the table, intended ones included, as `LINKS_SCHEMA`."""
         query = sa.select(*_LINK_COLUMNS.values()).where(_links.c.table_name == table)
         with self._reading() as connection:
-            rows = connection.execute(query).all()
-        columns = zip(*rows, strict=True) if rows else [()] * len(LINKS_SCHEMA)
-        return pl.DataFrame(dict(zip(LINKS_SCHEMA, columns, strict=True)), schema=LINKS_SCHEMA)
+            result = connection.execute(query).yield_per(_LINKS_PER_STEP)
+            steps = [_links_frame(rows) for rows in result.partitions()]
+        return pl.concat([LINKS_SCHEMA.to_frame(), *steps])
 
     def save_links(self, table: str, links: pl.DataFrame) -> None:
         """Insert or replace links, given as `LINKS_SCHEMA`."""
-        if links.is_empty():
-            return
-        rows = [
-            {"table_name": table} | row
-            for row in links.rename({k: c.name for k, c in _LINK_COLUMNS.items()}).to_dicts()
-        ]
-        with self._transaction() as connection:
-            _delete_links(connection, table, links[PRIMARY_ID])
-            _insert(connection, _links, rows)
+        links = links.rename({name: column.name for name, column in _LINK_COLUMNS.items()})
+        for step in links.iter_slices(_LINKS_PER_STEP):
+            rows = step.with_columns(table_name=pl.lit(table)).to_dicts()
+            with self._transaction() as connection:
+                _delete_links(connection, table, step["primary_id"])
+                _insert(connection, _links, rows)
 
     def drop_links(self, table: str, primary_ids: Sequence[str] | pl.Series) -> None:
         """Forget the links of these rows."""
-        if not len(primary_ids):
-            return
-        with self._transaction() as connection:
-            _delete_links(connection, table, primary_ids)
+        if len(primary_ids):
+            with self._transaction() as connection:
+                _delete_links(connection, table, primary_ids)
 
     # Parked rows
 
@@ -350,6 +347,11 @@ def _insert(
 ) -> None:
     if rows:
         connection.execute(table.insert(), rows)
+
+
+def _links_frame(rows: Sequence[sa.Row[Any]]) -> pl.DataFrame:
+    columns = dict(zip(LINKS_SCHEMA, zip(*rows, strict=True), strict=True))
+    return pl.DataFrame(columns, schema=LINKS_SCHEMA)
 
 
 def _delete_links(
