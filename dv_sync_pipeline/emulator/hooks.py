@@ -31,6 +31,7 @@ from dv_sync_pipeline.emulator.faults import (
 )
 from dv_sync_pipeline.emulator.replies import DataverseError
 from dv_sync_pipeline.emulator.store import Store
+from dv_sync_pipeline.emulator.values import guid
 from dv_sync_pipeline.emulator.webhook_payload import (
     Endpoint,
     Organization,
@@ -60,7 +61,7 @@ def describe_origin(
     headers: Mapping[str, str], *, user_id: str, tag: str, new_id: Callable[[], str]
 ) -> Origin:
     """What webhooks need to know of a request, from its headers by name in lower case."""
-    chosen = (headers.get(name) for name in _CORRELATION_HEADERS)
+    chosen = (guid(headers.get(name)) for name in _CORRELATION_HEADERS)
     step_ids = headers.get("mscrm.bypassbusinesslogicexecutionstepids", "")
     return Origin(
         user_id=user_id,

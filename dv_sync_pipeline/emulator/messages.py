@@ -1,4 +1,4 @@
-"""Which messages tables know: the rows of `sdkmessage` and `sdkmessagefilter` (DATAVERSE 8.1, 10.1).
+"""Which messages tables know: rows of `sdkmessage`, `sdkmessagefilter` (DATAVERSE 8.1, 10.1).
 
 Belongs here: the rows, which follow from the tables. Does not belong here: their columns
 (`webhook_tables.py`) and carrying messages out.
