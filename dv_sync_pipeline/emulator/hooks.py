@@ -11,8 +11,7 @@ answered, as its transaction is open: a receiver must not call back before it an
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -29,13 +28,12 @@ from dv_sync_pipeline.emulator.faults import (
     WebhookDuplicated,
     WebhookReordered,
 )
+from dv_sync_pipeline.emulator.origin import Origin, origin_of_request
 from dv_sync_pipeline.emulator.replies import DataverseError
 from dv_sync_pipeline.emulator.store import Store
-from dv_sync_pipeline.emulator.values import guid
 from dv_sync_pipeline.emulator.webhook_payload import (
     Endpoint,
     Organization,
-    Origin,
     Payload,
     RowChange,
     Step,
@@ -43,7 +41,7 @@ from dv_sync_pipeline.emulator.webhook_payload import (
 )
 from dv_sync_pipeline.emulator.webhook_tables import read_steps
 
-__all__ = ["Courier", "Delivery", "Webhooks", "describe_origin", "origin_of_request"]
+__all__ = ["Courier", "Delivery", "Webhooks"]
 
 TIMEOUT_SECONDS = 60.0
 _PARALLEL_DELIVERIES = 20
@@ -52,38 +50,6 @@ _REGISTRATION_TABLES = frozenset(
     {"sdkmessageprocessingstep", "sdkmessageprocessingstepimage", "serviceendpoint"}
 )
 _SPECIAL_COLUMNS = frozenset({"statecode", "statuscode", "ownerid", target_column("ownerid")})
-
-origin_of_request: ContextVar[Origin] = ContextVar("origin_of_request")
-"""The request that is being carried out."""
-
-
-def describe_origin(
-    headers: Mapping[str, str], *, user_id: str, tag: str, new_id: Callable[[], str]
-) -> Origin:
-    """What webhooks need to know of a request, from its headers by name in lower case."""
-    chosen = (guid(headers.get(name)) for name in _CORRELATION_HEADERS)
-    step_ids = headers.get("mscrm.bypassbusinesslogicexecutionstepids", "")
-    return Origin(
-        user_id=user_id,
-        user_agent=headers.get("user-agent", ""),
-        correlation_id=next(filter(None, chosen), None) or new_id(),
-        tag=tag or headers.get("tag", ""),
-        bypassed_modes=frozenset(_bypassed_modes(headers)),
-        bypassed_steps=frozenset(part.strip().lower() for part in step_ids.split(",")),
-    )
-
-
-_CORRELATION_HEADERS = ("x-ms-correlation-request-id", "x-ms-correlation-id")
-
-
-def _bypassed_modes(headers: Mapping[str, str]) -> Iterable[int]:
-    """Steps of ours are custom logic (DATAVERSE 11); that they can be bypassed is not verified."""
-    kinds = headers.get("mscrm.bypassbusinesslogicexecution", "").lower().split(",")
-    older = headers.get("mscrm.bypasscustompluginexecution", "").lower() == "true"
-    if older or "customsync" in map(str.strip, kinds):
-        yield 0
-    if "customasync" in map(str.strip, kinds):
-        yield 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +108,7 @@ class Webhooks:
         origin = origin_of_request.get(None) or Origin(self._store.setting("system user"))
         for part in _fan_out(change):
             for step in self._known_steps():
-                if step.concerns(part) and not origin.bypasses(step):
+                if step.concerns(part) and not origin.bypasses(step.id, mode=step.mode):
                     self._set_off(step, part, origin)
 
     def forget(self) -> None:

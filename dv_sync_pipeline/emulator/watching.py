@@ -92,6 +92,6 @@ def watch_pair(store: WatchedStore, table: Table, row_id: str, *, message: str, 
 
 def _read(store: WatchedStore, table: Table, row_id: str) -> dict[str, Any] | None:
     names = ", ".join(map(quoted, table.sql_columns))
-    sql = f"SELECT {names} FROM {quoted(table.name)} WHERE {quoted(table.primary_id)} = ?"  # noqa: S608 - quoted
+    sql = f"SELECT {names} FROM {quoted(table.name)} WHERE {quoted(table.primary_id)} = ?"
     found = store.database.execute(sql, (row_id,)).fetchone()
     return None if found is None else dict(zip(table.sql_columns, found, strict=True))

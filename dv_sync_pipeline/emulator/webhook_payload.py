@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from dv_sync_pipeline.emulator.catalog import Table, target_column
+from dv_sync_pipeline.emulator.origin import NO_ID, Origin
 from dv_sync_pipeline.emulator.replies import encode_json
 from dv_sync_pipeline.emulator.schema import ColumnDefinition, ColumnKind
 from dv_sync_pipeline.emulator.values import formatter
@@ -18,7 +19,6 @@ from dv_sync_pipeline.emulator.values import formatter
 __all__ = [
     "Endpoint",
     "Image",
-    "Origin",
     "Pair",
     "Payload",
     "RowChange",
@@ -28,7 +28,6 @@ __all__ = [
 
 _BODY_BYTES_MAX = 256 * 1024
 _STRIPPED = ("ParentContext", "InputParameters", "PreEntityImages", "PostEntityImages")
-_NO_ID = "00000000-0000-0000-0000-000000000000"
 
 Kept = Mapping[str, Any]
 """A row as the store keeps it: SQL column → kept value (`values.py`)."""
@@ -120,32 +119,6 @@ class Pair:
 
     relationship: str
     related: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The request behind a change.
-
-    Attributes:
-        user_id: who sent it.
-        user_agent: what they sent it with.
-        correlation_id: joins everything that one request set off.
-        tag: the query option of that name, for loop protection (DATAVERSE 11).
-        bypassed_modes: steps of these modes are not set off (DATAVERSE 11).
-        bypassed_steps: ids of single steps that are not set off.
-
-    """
-
-    user_id: str
-    user_agent: str = ""
-    correlation_id: str = _NO_ID
-    tag: str = ""
-    bypassed_modes: frozenset[int] = frozenset()
-    bypassed_steps: frozenset[str] = frozenset()
-
-    def bypasses(self, step: "Step") -> bool:
-        """Whether the request asked not to set off this step."""
-        return step.mode in self.bypassed_modes or step.id in self.bypassed_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +226,7 @@ def _describe_request(
         "CorrelationId": origin.correlation_id,
         "Depth": 1,
         "InitiatingUserAgent": origin.user_agent,
-        "InitiatingUserAzureActiveDirectoryObjectId": _NO_ID,
+        "InitiatingUserAzureActiveDirectoryObjectId": NO_ID,
         "InitiatingUserId": origin.user_id,
         "MessageName": change.message,
         "OrganizationId": organization.id,

@@ -71,7 +71,7 @@ def _rename(store: Store, table: str, name: str) -> None:
     renamed = replace(column, schema_name=f"{column.schema_name}Renamed")
     store.add_column(table, renamed)
     store.database.execute(
-        f"UPDATE {quoted(table)} SET {quoted(renamed.name)} = {quoted(name)}"  # noqa: S608 - quoted
+        f"UPDATE {quoted(table)} SET {quoted(renamed.name)} = {quoted(name)}"
     )
     _remove(store, table, name)
 

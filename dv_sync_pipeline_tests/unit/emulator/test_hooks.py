@@ -11,8 +11,9 @@ import pytest
 
 from dv_sync_pipeline.emulator import define
 from dv_sync_pipeline.emulator.faults import FaultInjector, FaultPlan
-from dv_sync_pipeline.emulator.hooks import Courier, Webhooks, describe_origin, origin_of_request
+from dv_sync_pipeline.emulator.hooks import Courier, Webhooks
 from dv_sync_pipeline.emulator.messages import filter_id, filter_rows, message_id, message_rows
+from dv_sync_pipeline.emulator.origin import describe_origin, origin_of_request
 from dv_sync_pipeline.emulator.replies import DataverseError
 from dv_sync_pipeline.emulator.store import Store
 from dv_sync_pipeline.emulator.watching import watch_creates, watched_delete, watched_update
