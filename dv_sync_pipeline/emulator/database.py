@@ -110,8 +110,40 @@ _BRACKETS = {
 def _register_functions(connection: sqlite3.Connection) -> None:
     connection.create_function("dv_fold", 1, fold, deterministic=True)
     connection.create_collation("dv_decimal", _compare_decimals)
+    connection.create_aggregate("dv_sum", 1, _DecimalSum)
+    connection.create_aggregate("dv_average", 1, _DecimalAverage)
 
 
 def _compare_decimals(left: str, right: str) -> int:
     first, second = Decimal(left), Decimal(right)
     return (first > second) - (first < second)
+
+
+class _DecimalSum:
+    """The exact sum of decimals kept as text; null of nothing."""
+
+    def __init__(self) -> None:
+        self._values: list[Decimal] = []
+
+    def step(self, value: Any) -> None:
+        if value is not None:
+            self._values.append(Decimal(value))
+
+    def finalize(self) -> Any:
+        return str(self.total()) if self._values else None
+
+    def total(self) -> Decimal:
+        return sum(self._values, Decimal())
+
+    @property
+    def count(self) -> int:
+        return len(self._values)
+
+
+class _DecimalAverage(_DecimalSum):
+    """The average of decimals kept as text, to ten places; null of nothing."""
+
+    def finalize(self) -> Any:
+        if not self.count:
+            return None
+        return str((self.total() / self.count).quantize(Decimal("1e-10")))

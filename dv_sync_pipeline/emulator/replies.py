@@ -25,6 +25,7 @@ __all__ = [
     "duplicate_id",
     "duplicate_key",
     "encode_json",
+    "entity_not_found",
     "invalid_argument",
     "key_name_taken",
     "key_not_defined",
@@ -44,6 +45,7 @@ __all__ = [
     "schema_name_taken",
     "segment_not_found",
     "text_too_long",
+    "too_many_aggregated_rows",
     "undeclared_property",
     "unknown_body_property",
     "unknown_query_property",
@@ -403,6 +405,21 @@ def unknown_query_property(table: str, name: str, *, code: str) -> DataverseErro
     """A query names a property that the table does not have (DATAVERSE 4.7)."""
     text = f"Could not find a property named '{name}' on type 'Microsoft.Dynamics.CRM.{table}'."
     return DataverseError(400, code, text)
+
+
+def entity_not_found(name: str) -> DataverseError:
+    """FetchXML names a table that does not exist."""
+    text = (
+        f"The entity with a name = '{name}' with namemapping = 'Logical' was not found in the "
+        "MetadataCache."
+    )
+    return DataverseError(400, "0x80041102", text)
+
+
+def too_many_aggregated_rows() -> DataverseError:
+    """An aggregate over more than 50,000 rows (DATAVERSE 6.1)."""
+    text = "The maximum record limit is exceeded. Reduce the number of records."
+    return DataverseError(400, "0x8004e023", text)
 
 
 # ---- security -----------------------------------------------------------------------------------
