@@ -13,6 +13,7 @@ from dv_sync_pipeline.emulator.database import quoted
 from dv_sync_pipeline.emulator.navigation import Collection
 from dv_sync_pipeline.emulator.schema import DeleteRule
 from dv_sync_pipeline.emulator.store import Store
+from dv_sync_pipeline.emulator.watching import watched_delete
 
 __all__ = ["delete_row", "remove_pairs"]
 
@@ -30,8 +31,9 @@ def delete_row(writer: RowSetter, store: Store, table: Table, row_id: str) -> No
         _RULES[child.lookup.on_delete](writer, store, child, row_id)
     _delete_pairs(store, table, row_id)
     sql = f"DELETE FROM {quoted(table.name)} WHERE {quoted(table.primary_id)} = ?"
-    if store.database.execute(sql, (row_id,)).rowcount == 0:
-        raise replies.row_not_found(table.name, row_id)
+    with watched_delete(store, table, row_id):
+        if store.database.execute(sql, (row_id,)).rowcount == 0:
+            raise replies.row_not_found(table.name, row_id)
     store.bury(table.name, row_id)
 
 

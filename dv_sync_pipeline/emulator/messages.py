@@ -37,6 +37,8 @@ def message_rows() -> Iterator[dict[str, Any]]:
 
 def filter_rows(definition: TableDefinition) -> Iterator[dict[str, Any]]:
     """The messages that a table knows, by which clients also find out about bulk messages."""
+    if definition.is_intersect:
+        return
     for message in _ROW_MESSAGES + (_BULK_MESSAGES if definition.supports_bulk else ()):
         yield {
             "sdkmessagefilterid": filter_id(message, table=definition.name),

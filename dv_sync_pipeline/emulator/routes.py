@@ -16,6 +16,7 @@ from dv_sync_pipeline.emulator import (
 from dv_sync_pipeline.emulator.addresses import Segment, parse_path
 from dv_sync_pipeline.emulator.environment import EmulatedEnvironment
 from dv_sync_pipeline.emulator.handlers import Handler, Routes
+from dv_sync_pipeline.emulator.origin import describe_origin, origin_of_request
 from dv_sync_pipeline.emulator.replies import DataverseError, Reply
 from dv_sync_pipeline.emulator.requests import Call, Request, parse_preferences, parse_query
 from dv_sync_pipeline.emulator.security import find_user
@@ -66,10 +67,23 @@ def dispatch(environment: EmulatedEnvironment, request: Request) -> Reply:
     )
     if request.method in _READS:
         return handler(call)
+    _set_origin(call)
     with environment.store.transaction():
         reply = handler(call)
         environment.store.save_version()
         return reply
+
+
+def _set_origin(call: Call) -> None:
+    """Let webhooks know whose write it is; the next request of this task sets its own."""
+    origin_of_request.set(
+        describe_origin(
+            call.request.headers,
+            user_id=call.user.id,
+            tag=call.options.get("tag", ""),
+            new_id=call.store.new_id,
+        )
+    )
 
 
 def answer(environment: EmulatedEnvironment, request: Request) -> Reply:

@@ -22,6 +22,7 @@ import msgspec
 from dv_sync_pipeline.emulator import ddl
 from dv_sync_pipeline.emulator.catalog import Catalog, Table, target_column
 from dv_sync_pipeline.emulator.database import Database, quoted
+from dv_sync_pipeline.emulator.messages import filter_rows
 from dv_sync_pipeline.emulator.schema import (
     ColumnDefinition,
     KeyDefinition,
@@ -31,6 +32,7 @@ from dv_sync_pipeline.emulator.schema import (
     TableDefinition,
 )
 from dv_sync_pipeline.emulator.values import timestamp
+from dv_sync_pipeline.emulator.watching import Nobody, Watcher
 
 __all__ = ["Store", "default_state"]
 
@@ -53,6 +55,8 @@ class Store:
         clock: the present, in UTC.
         new_id: a GUID for a row that comes without one.
 
+    Its `watcher` is told what clients write; there is none at first.
+
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class Store:
         self.database = Database(file)
         self.clock = clock
         self.new_id = new_id
+        self.watcher: Watcher = Nobody()
         self._create_bookkeeping()
         self.reload()
 
@@ -126,7 +131,10 @@ class Store:
             self.database.execute(ddl.table_sql(numbered))
             for statement in ddl.index_statements(numbered):
                 self.database.execute(statement)
-            return self._define(numbered)
+            table = self._define(numbered)
+            if "sdkmessagefilter" in self.catalog.tables:
+                self.load_rows("sdkmessagefilter", filter_rows(numbered))
+            return table
 
     def drop_table(self, name: str) -> None:
         """Remove the table, its rows and their tombstones."""
@@ -135,6 +143,9 @@ class Store:
             self.database.execute("DELETE FROM _dv_tombstone WHERE table_name = ?", (name,))
             self._forget("table", name)
             self.catalog.remove(name)
+            if "sdkmessagefilter" in self.catalog.tables:
+                sql = "DELETE FROM sdkmessagefilter WHERE primaryobjecttypecode = ?"
+                self.database.execute(sql, (name,))
 
     def add_column(self, table: str, column: ColumnDefinition) -> None:
         """Add a column; the rows that exist have null in it."""

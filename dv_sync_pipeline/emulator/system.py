@@ -10,8 +10,10 @@ from decimal import Decimal
 from typing import Any
 
 from dv_sync_pipeline.emulator import define
+from dv_sync_pipeline.emulator.messages import message_rows
 from dv_sync_pipeline.emulator.schema import ManyToManyDefinition, Ownership, TableDefinition
 from dv_sync_pipeline.emulator.store import Store
+from dv_sync_pipeline.emulator.webhook_tables import WEBHOOK_TABLES
 
 __all__ = [
     "ADMINISTRATOR",
@@ -36,8 +38,9 @@ _USER_ACCESS_MODE_APPLICATION = 4
 def found_environment(store: Store, *, organization_name: str) -> None:
     """Make the system tables and the rows that must exist before any user does."""
     with store.transaction():
-        for definition in _SYSTEM_TABLES:
+        for definition in (*WEBHOOK_TABLES, *_SYSTEM_TABLES):
             store.create_table(definition)
+        store.load_rows("sdkmessage", message_rows())
         store.create_many_to_many(_USER_ROLES)
         store.create_table(intersect_table(_USER_ROLES))
         _create_organization(store, organization_name)

@@ -18,6 +18,8 @@ from dv_sync_pipeline.emulator.navigation import Collection
 from dv_sync_pipeline.emulator.payloads import Nested, PayloadReader
 from dv_sync_pipeline.emulator.security import Action, User
 from dv_sync_pipeline.emulator.states import check_new_state, check_state_change
+from dv_sync_pipeline.emulator.watching import watch_creates, watch_pair, watched_update
+from dv_sync_pipeline.emulator.webhook_payload import Pair
 
 __all__ = ["Writer"]
 
@@ -111,6 +113,7 @@ class Writer:
             self._store.insert(table, records)
         except sqlite3.IntegrityError as error:
             raise self._duplicate(table, error) from None
+        watch_creates(self._store, table, records)
 
     def _duplicate(self, table: Table, error: sqlite3.IntegrityError) -> replies.DataverseError:
         """Which of the unique indexes was violated, from SQLite's message."""
@@ -158,6 +161,10 @@ class Writer:
 
     def set_values(self, table: Table, row_id: str, values: dict[str, Any]) -> None:
         """Store kept values in a row, with the rules between columns; raises the 404."""
+        with watched_update(self._store, table, row_id, values):
+            self._set_values(table, row_id, values)
+
+    def _set_values(self, table: Table, row_id: str, values: dict[str, Any]) -> None:
         if not _STATE_COLUMNS.isdisjoint(values):
             check_state_change(self._store, table, row_id, values)
         if "ownerid" in values:
@@ -266,6 +273,7 @@ class Writer:
             self._store.insert(table, [tuple(map(values.get, table.sql_columns))])
         except sqlite3.IntegrityError:
             raise replies.duplicate_id("0x80040237") from None
+        self._watch_pair("Associate", collection, row_id, other_id)
 
     def unlink(self, collection: Collection, row_id: str, other_id: str) -> None:
         """Take the other row out of the collection of the row, if it is in it."""
@@ -277,6 +285,12 @@ class Writer:
             collection,
             {collection.own_column: row_id, collection.other_column: other_id},
         )
+        self._watch_pair("Disassociate", collection, row_id, other_id)
+
+    def _watch_pair(self, message: str, collection: Collection, row_id: str, other_id: str) -> None:
+        assert collection.pairs is not None  # noqa: S101 - asked for pairs only
+        pair = Pair(collection.pairs.schema_name, ((collection.target.name, other_id),))
+        watch_pair(self._store, collection.source, row_id, message=message, pair=pair)
 
     def _point(self, collection: Collection, child_id: str, parent_id: str | None) -> None:
         """Set the lookup of a child row."""

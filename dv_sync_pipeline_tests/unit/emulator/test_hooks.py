@@ -12,7 +12,7 @@ import pytest
 from dv_sync_pipeline.emulator import define
 from dv_sync_pipeline.emulator.faults import FaultInjector, FaultPlan
 from dv_sync_pipeline.emulator.hooks import Courier, Webhooks
-from dv_sync_pipeline.emulator.messages import filter_id, filter_rows, message_id, message_rows
+from dv_sync_pipeline.emulator.messages import filter_id, message_id, message_rows
 from dv_sync_pipeline.emulator.origin import describe_origin, origin_of_request
 from dv_sync_pipeline.emulator.replies import DataverseError
 from dv_sync_pipeline.emulator.store import Store
@@ -54,7 +54,6 @@ class World:
         for definition in (*WEBHOOK_TABLES, ORGANIZATION, USER, HOTEL):
             self.store.create_table(definition)
         self.store.load_rows("sdkmessage", message_rows())
-        self.store.load_rows("sdkmessagefilter", filter_rows(HOTEL))
         self.store.load_rows("organization", [{"organizationid": BRAND, "name": "org"}])
         self.store.set_setting("organization", BRAND)
         self.store.set_setting("system user", ADLON)
