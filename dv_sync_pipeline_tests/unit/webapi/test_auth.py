@@ -90,7 +90,7 @@ def test_certificate(talk, entra, tmp_path):
     talk(_greet, _identify, credentials=[{**certificate, "certificate_file": str(pem)}])
 
     assert "client_secret" not in entra.forms[0]
-    assert 3 == len(entra.forms[0]["client_assertion"].split("."))
+    assert entra.forms[0]["client_assertion"].startswith("eyJ")
 
 
 def test_garbled_certificate(talk, tmp_path):
@@ -166,10 +166,13 @@ def test_repeats_after_401_are_counted(talk):
 
 def test_requests_that_fail_together_renew_once(talk, entra):
     """Tasks whose common token is refused ask for one new token among them."""
+    four_came = asyncio.Barrier(4)
 
-    def server(request):
-        is_renewed = request.headers["Authorization"] == "Bearer token-2"
-        return _greet(request) if is_renewed else httpx.Response(401)
+    async def server(request):
+        if request.headers["Authorization"] == "Bearer token-2":
+            return _greet(request)
+        await four_came.wait()
+        return httpx.Response(401)
 
     async def identify_at_once(client):
         await asyncio.gather(*(client.identify() for _ in range(4)))

@@ -14,7 +14,13 @@ from dv_sync_pipeline.errors import (
     RequestRefusedError,
     UnreachableError,
 )
-from dv_sync_pipeline.webapi.transport import Patience, Traffic
+from dv_sync_pipeline.webapi.transport import (
+    DEFAULT_PATIENCE,
+    Clockwork,
+    Patience,
+    Traffic,
+    Transport,
+)
 from dv_sync_pipeline.webapi.write import OutcomeKind, RowWrite
 
 ROOT = "https://contoso.crm4.dynamics.com/api/data/v9.2/"
@@ -313,23 +319,61 @@ def test_foreign_links_send_nothing(talk, rooms, link):
     assert 1 == len(sent)
 
 
-def test_requests_in_flight_are_bounded(talk, rooms):
+@pytest.fixture
+def transport(time):
+    """`transport(server)` is a transport of three slots, without tokens."""
+
+    def transport(server):
+        return Transport(
+            httpx.AsyncClient(transport=httpx.MockTransport(server)),
+            name="primary",
+            url="https://contoso.crm4.dynamics.com",
+            requests_in_flight=3,
+            clockwork=Clockwork(time.clock, time.sleep, lambda: 0.0),
+            patience=DEFAULT_PATIENCE,
+        )
+
+    return transport
+
+
+def test_requests_in_flight_are_bounded(transport):
     """No more requests are open at once than the configuration allows."""
-    open_now = []
-    most = []
-    three_came = asyncio.Barrier(3)
+    open_now, most = [], []
 
     async def server(request):
         open_now.append(request)
         most.append(len(open_now))
-        await three_came.wait()
+        for _ in range(20):
+            await asyncio.sleep(0)
         open_now.remove(request)
-        return httpx.Response(200, json={"value": []})
+        return httpx.Response(200)
 
-    ids = [f"00000000-0000-0000-0000-{number:012d}" for number in range(18 * 25)]
-    talk(server, lambda client: client.read_rows(rooms, ids, []), requests_in_flight=3)
+    async def read_nine():
+        way = transport(server)
+        await asyncio.gather(*(way.read("contoso_rooms") for _ in range(9)))
+
+    asyncio.run(read_nine())
 
     assert 3 == max(most)
+
+
+def test_one_pause_is_counted_once(transport):
+    """Requests that are throttled together wait together, so their pause counts once."""
+    three_came = asyncio.Barrier(3)
+    slow_down = iter([httpx.Response(429, headers={"Retry-After": "60"})] * 3)
+
+    async def server(_request):
+        await three_came.wait()
+        return next(slow_down, httpx.Response(200))
+
+    async def read_three():
+        way = transport(server)
+        await asyncio.gather(*(way.read("contoso_rooms") for _ in range(3)))
+        return way.traffic
+
+    traffic = asyncio.run(read_three())
+
+    assert Traffic(requests=6, retries=3, throttled_seconds=60.0) == traffic
 
 
 def test_missing_authority_file(talk, tmp_path):
