@@ -22,6 +22,7 @@ __all__ = ["ServedEnvironment", "open_port", "serve"]
 
 HOST = "127.0.0.1"
 _SHUTDOWN_SECONDS = 2
+_GOODBYE_SECONDS = 0.3
 _KEEP_ALIVE_SECONDS = 75
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -103,6 +104,16 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._announce(self.environment)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Over TLS a connection ends when the client says goodbye; an idle one may never do so.
+        asyncio.get_running_loop().call_later(_GOODBYE_SECONDS, self._drop_connections)
+        await super().shutdown(sockets)
+
+    def _drop_connections(self) -> None:
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
