@@ -22,6 +22,7 @@ from dv_sync_pipeline.emulator import metadata_writes as writes
 from dv_sync_pipeline.emulator import replies
 from dv_sync_pipeline.emulator.addresses import Segment
 from dv_sync_pipeline.emulator.catalog import Table
+from dv_sync_pipeline.emulator.handlers import Handler, Routes
 from dv_sync_pipeline.emulator.metadata_ids import (
     column_id,
     key_id,
@@ -42,15 +43,14 @@ from dv_sync_pipeline.emulator.schema import (
 )
 from dv_sync_pipeline.emulator.security import Action, User
 
-__all__ = ["ACTIONS", "write_metadata"]
+__all__ = ["ROUTES"]
 
-Handler: TypeAlias = Callable[[Call], Reply]
 _NO_CONTENT = Reply(204)
 _ENTITY_TYPE_CODE = 9800
 _NAMESPACE = "Microsoft.Dynamics.CRM."
 
 
-def write_metadata(call: Call) -> Reply:
+def _write(call: Call) -> Reply:
     """Answer a POST, PUT, PATCH or DELETE on a definition."""
     _require_customizer(call.user)
     segments = [each for each in call.segments if not each.name.startswith(_NAMESPACE)]
@@ -87,7 +87,7 @@ def _payload(call: Call) -> Payload:
 
 
 def _created(call: Call, address: str) -> Reply:
-    return Reply(204, {"OData-EntityId": f"{call.environment.api_url}/{address}"})
+    return Reply(204, {"OData-EntityId": f"{call.api_url}/{address}"})
 
 
 def _table(call: Call) -> Table:
@@ -255,7 +255,7 @@ def _create_lookup(kind: ColumnKind, response: str) -> Handler:
 
 
 def _answered(call: Call, response: str, content: Payload) -> Reply:
-    context = f"{call.environment.api_url}/$metadata#{_NAMESPACE}{response}"
+    context = f"{call.api_url}/$metadata#{_NAMESPACE}{response}"
     return Reply.json({"@odata.context": context, **content})
 
 
@@ -398,7 +398,7 @@ def _guarded(action: Handler) -> Handler:
     return perform
 
 
-ACTIONS: Mapping[str, Handler] = {
+_ACTIONS: Mapping[str, Handler] = {
     name: _guarded(action)
     for name, action in {
         "CreateEntities": _create_tables,
@@ -419,3 +419,20 @@ ACTIONS: Mapping[str, Handler] = {
     }.items()
 }
 """The unbound actions that change metadata."""
+
+ROUTES: Routes = {
+    **{
+        (method, f"{root}{rest}"): _write
+        for root in ("EntityDefinitions", "GlobalOptionSetDefinitions", "RelationshipDefinitions")
+        for rest in (
+            "",
+            "()",
+            "()/{action}",
+            "()/{property}",
+            "()/{property}()",
+            "()/{property}()/{action}",
+        )
+        for method in ("POST", "PUT", "PATCH", "DELETE")
+    },
+    **{("POST", name): action for name, action in _ACTIONS.items()},
+}

@@ -1,0 +1,55 @@
+"""`POST $batch` (DATAVERSE 8.4): from HTTP to `batch.py` and back.
+
+Belongs here: how one operation of a batch becomes a request like any other. Does not belong here:
+the multipart format and the order of execution.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from dv_sync_pipeline.emulator.batch import Operation, parse_batch, run_batch
+from dv_sync_pipeline.emulator.environment import EmulatedEnvironment
+from dv_sync_pipeline.emulator.handlers import Handler
+from dv_sync_pipeline.emulator.metadata_writes import schema_transaction
+from dv_sync_pipeline.emulator.replies import Reply
+from dv_sync_pipeline.emulator.requests import Call, Request
+
+__all__ = ["batch_handler"]
+
+Answer = Callable[[EmulatedEnvironment, Request], Reply]
+
+
+def batch_handler(answer: Answer) -> Handler:
+    """The handler of `$batch`, given what answers a single request."""
+
+    def run(call: Call) -> Reply:
+        return run_batch(
+            parse_batch(call.request.body, content_type=call.header("content-type")),
+            perform=partial(_perform, call, answer),
+            transaction=partial(schema_transaction, call.store),
+            continue_on_error=call.preferences.continues_on_error,
+            new_id=call.store.new_id,
+        )
+
+    return run
+
+
+def _perform(call: Call, answer: Answer, operation: Operation) -> Reply:
+    """Answer one operation; its headers are its own, its user is that of the batch."""
+    path, _, query = operation.url.partition("?")
+    reply = answer(
+        call.environment,
+        Request(
+            method=operation.method,
+            path=path,
+            query=query,
+            headers=operation.headers,
+            body=operation.body,
+            user_id=call.request.user_id,
+            version=call.request.version,
+        ),
+    )
+    headers = {"OData-Version": "4.0", **reply.headers}
+    if operation.method == "POST" and "OData-EntityId" in headers:
+        headers.setdefault("Location", headers["OData-EntityId"])
+    return Reply(reply.status, headers, reply.body)
