@@ -9,14 +9,17 @@ from dv_sync_pipeline.emulator import (
     bulk,
     functions,
     metadata_read,
+    metadata_routes,
     replies,
     rows_read,
     rows_write,
 )
 from dv_sync_pipeline.emulator.addresses import Segment, parse_path
+from dv_sync_pipeline.emulator.batch_route import batch_handler
 from dv_sync_pipeline.emulator.environment import EmulatedEnvironment
 from dv_sync_pipeline.emulator.handlers import Handler, Routes
 from dv_sync_pipeline.emulator.origin import describe_origin, origin_of_request
+from dv_sync_pipeline.emulator.metadata_writes import build_due_keys, schema_transaction
 from dv_sync_pipeline.emulator.replies import DataverseError, Reply
 from dv_sync_pipeline.emulator.requests import Call, Request, parse_preferences, parse_query
 from dv_sync_pipeline.emulator.security import find_user
@@ -26,9 +29,11 @@ __all__ = ["ROUTES", "answer", "dispatch", "shape"]
 ROUTES: Routes = {
     **functions.ROUTES,
     **metadata_read.ROUTES,
+    **metadata_routes.ROUTES,
     **rows_read.ROUTES,
     **rows_write.ROUTES,
     **bulk.ROUTES,
+    ("POST", "$batch"): batch_handler(lambda environment, request: answer(environment, request)),
 }
 
 _ROOT_NAMES = {pattern.partition("/")[0].removesuffix("()") for _, pattern in ROUTES} - {"{set}"}
@@ -65,10 +70,12 @@ def dispatch(environment: EmulatedEnvironment, request: Request) -> Reply:
         preferences=parse_preferences(request.headers.get("prefer", "")),
         options=parse_query(request.query),
     )
+    if environment.switches.key_index_delay_seconds:
+        build_due_keys(environment.store)
     if request.method in _READS:
         return handler(call)
     _set_origin(call)
-    with environment.store.transaction():
+    with schema_transaction(environment.store):
         reply = handler(call)
         environment.store.save_version()
         return reply
