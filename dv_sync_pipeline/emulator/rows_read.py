@@ -10,6 +10,7 @@ from urllib.parse import quote
 from dv_sync_pipeline.emulator import references, replies
 from dv_sync_pipeline.emulator.catalog import Table
 from dv_sync_pipeline.emulator.conditions import Condition
+from dv_sync_pipeline.emulator.fetch_reply import read_fetch
 from dv_sync_pipeline.emulator.handlers import Handler
 from dv_sync_pipeline.emulator.navigation import Collection, find_collection
 from dv_sync_pipeline.emulator.query import PAGE_ROWS_MAX, parse_skip_token
@@ -29,6 +30,10 @@ def _reader(call: Call) -> Reader:
 
 
 def _read_many(call: Call) -> Reply:
+    if "sql" in call.options:
+        raise replies.not_implemented("queries in SQL")
+    if "fetchXml" in call.options:
+        return read_fetch(call)
     return read_list(call, call.table, call.table.entity_set)
 
 
