@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
+import trustme
 
 from dv_sync_pipeline.config import EnvironmentConfiguration
 from dv_sync_pipeline.webapi.client import connect
@@ -94,8 +95,16 @@ def time():
     return Time()
 
 
+@pytest.fixture(scope="session")
+def ca_file(tmp_path_factory):
+    """A small file of trust: reading the system's would take most of the time of a test."""
+    file = tmp_path_factory.mktemp("trust") / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(file)
+    return file
+
+
 @pytest.fixture
-def talk(entra, time):
+def talk(entra, time, ca_file):
     """`talk(server, action)` connects to `server`, a function from request to response, and acts.
 
     Further arguments are settings of the environment; `patience` is handed to `connect`.
@@ -105,7 +114,7 @@ def talk(entra, time):
         async def conversation():
             async with connect(
                 "primary",
-                _configure(**settings),
+                _configure(**{"ca_file": ca_file, **settings}),
                 transport=httpx.MockTransport(server),
                 authority_transport=httpx.MockTransport(entra),
                 sleep=time.sleep,
