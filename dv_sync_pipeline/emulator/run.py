@@ -8,7 +8,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from socket import socket
@@ -16,10 +16,13 @@ from socket import socket
 from starlette.routing import Mount, Router
 
 from dv_sync_pipeline.emulator.application import create_application
+from dv_sync_pipeline.emulator.behaviour import Behaviour, surround
 from dv_sync_pipeline.emulator.certificates import (
+    ServerCertificates,
     prepare_certificates,
     prepare_client_certificate,
 )
+from dv_sync_pipeline.emulator.clock import AdjustableClock
 from dv_sync_pipeline.emulator.environment import EmulatedEnvironment, Identity
 from dv_sync_pipeline.emulator.identity import (
     AnyToken,
@@ -53,6 +56,7 @@ class EmulatorOptions:
         seed: of the sample.
         plain_http: no TLS.
         any_token: every request is the administrator's.
+        behaviour: under load, and on demand.
 
     """
 
@@ -63,6 +67,7 @@ class EmulatorOptions:
     seed: int
     plain_http: bool
     any_token: bool
+    behaviour: Behaviour = field(default_factory=Behaviour)
 
 
 def run_emulator(options: EmulatorOptions, *, announce: Callable[[str], None]) -> None:
@@ -83,7 +88,7 @@ def run_emulator(options: EmulatorOptions, *, announce: Callable[[str], None]) -
             _write_sync_file(environments, options)
         serve(
             environments,
-            certificate=keys.server_certificate,
+            certificate=keys.server.server_file if keys.server else None,
             announce=lambda environment: announce(f"{environment.name} {environment.url} ready"),
         )
 
@@ -93,15 +98,20 @@ class _Keys:
     """What the state folder keeps besides data.
 
     Attributes:
-        server_certificate: None when TLS is off.
+        server: certificates for TLS; None when it is off.
         client_certificate: PEM certificate with which the pipeline may prove itself.
         token_key: signs tokens.
 
     """
 
-    server_certificate: Path | None
+    server: ServerCertificates | None
     client_certificate: bytes
     token_key: bytes
+
+    @property
+    def authority(self) -> Path | None:
+        """PEM certificate of the emulator's own authority; None when TLS is off."""
+        return self.server.ca_file if self.server else None
 
 
 @contextmanager
@@ -123,7 +133,7 @@ def _prepare_state(options: EmulatorOptions) -> _Keys:
     secrets_folder = folder / "secrets"
     secrets_folder.mkdir(mode=0o700, exist_ok=True)
     return _Keys(
-        server_certificate=None if options.plain_http else prepare_certificates(folder).server_file,
+        server=None if options.plain_http else prepare_certificates(folder),
         client_certificate=prepare_client_certificate(
             secrets_folder / "pipeline-certificate.pem", common_name=PIPELINE.client_id
         ),
@@ -144,16 +154,28 @@ def _opened(
     """One environment with its store, filled if it is new, closed at the end."""
     scheme = "http" if options.plain_http else "https"
     url = f"{scheme}://localhost:{listener.getsockname()[1]}"
-    store = Store(options.state / f"{name}.db")
+    clock = AdjustableClock(lambda: datetime.now(UTC))
+    store = Store(options.state / f"{name}.db", clock=clock)
     try:
         if store.is_new:
             _fill(store, name, options)
-        tokens = _open_tokens(store, url, keys)
+        tokens = _open_tokens(store, url, keys, clock)
         environment = EmulatedEnvironment(
-            name=name, base_url=url, store=store, identity=_choose_identity(store, tokens, options)
+            name=name,
+            base_url=url,
+            store=store,
+            identity=_choose_identity(store, tokens, options),
+            clock=clock,
         )
         routes = [*token_routes(tokens), Mount("/", app=create_application(environment))]
-        yield ServedEnvironment(name, url, listener, Router(routes))
+        application = surround(
+            Router(routes),
+            replace(options.behaviour, trusted=keys.authority),
+            environment=environment,
+            clock=clock,
+            snapshots=options.state / "snapshots" / name,
+        )
+        yield ServedEnvironment(name, url, listener, application)
     finally:
         store.close()
 
@@ -172,7 +194,9 @@ def _fill(store: Store, name: str, options: EmulatorOptions) -> None:
             store.load_rows(table, rows)
 
 
-def _open_tokens(store: Store, url: str, keys: _Keys) -> IssuedTokens:
+def _open_tokens(
+    store: Store, url: str, keys: _Keys, clock: Callable[[], datetime]
+) -> IssuedTokens:
     users = [
         ApplicationUser(
             client_id=application.client_id,
@@ -187,7 +211,7 @@ def _open_tokens(store: Store, url: str, keys: _Keys) -> IssuedTokens:
         tenant_id=TENANT_ID,
         users=users,
         signing_key=keys.token_key,
-        now=lambda: datetime.now(UTC),
+        now=clock,
     )
 
 

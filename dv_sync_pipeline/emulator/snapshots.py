@@ -6,7 +6,7 @@ environment lives from one start to the next (`run.py`); that is written as it g
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -25,12 +25,16 @@ class Snapshots:
     Args:
         store: what is copied.
         folder: where the files are; made when the first is saved.
+        when_restored: is called after the environment was made what it was.
 
     """
 
-    def __init__(self, store: Store, *, folder: Path) -> None:
+    def __init__(
+        self, store: Store, *, folder: Path, when_restored: Callable[[], None] = lambda: None
+    ) -> None:
         self._store = store
         self._folder = folder
+        self._when_restored = when_restored
 
     def names(self) -> list[str]:
         """Of all that were saved, in alphabetical order."""
@@ -60,6 +64,7 @@ class Snapshots:
         with _opened_for_reading(file) as copy:
             copy.backup(self._store.database.connection)
         self._store.reload()
+        self._when_restored()
 
     def _file(self, name: str) -> Path:
         if _NAME.fullmatch(name) is None:

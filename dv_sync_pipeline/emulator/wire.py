@@ -7,7 +7,6 @@ answer badly. Does not belong here: why one is delayed, refused or broken (`limi
 Without interceptors this module is not in the way: `intercept` returns the application itself.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -240,13 +239,10 @@ async def _lose_connection(send: Send, receive: Receive, *, abruptly: bool) -> N
 
     `send` of uvicorn is a method of the object that owns the transport.
     """
-    transport: Any = getattr(send, "__self__", None)
-    transport = getattr(transport, "transport", None)
-    if not isinstance(transport, asyncio.Transport):
+    transport: Any = getattr(getattr(send, "__self__", None), "transport", None)
+    if transport is None:
         raise TypeError("connections can only be broken beneath uvicorn's own send")
-    if abruptly:
-        transport.abort()
-    else:
-        transport.close()
+    close = transport.abort if abruptly else transport.close
+    close()
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,0 +1,135 @@
+"""Puts around an environment what makes it behave like one under load, or worse.
+
+Belongs here: choosing and ordering limits, latency, faults, webhooks and levers. Does not belong
+here: any of them, and the environment itself (`application.py`).
+"""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from urllib.parse import urlsplit
+
+import httpx
+from starlette.routing import Mount, Router
+from starlette.types import ASGIApp
+
+from dv_sync_pipeline.emulator.clock import AdjustableClock
+from dv_sync_pipeline.emulator.control import START, Levers, RequestLog, create_control
+from dv_sync_pipeline.emulator.environment import EmulatedEnvironment
+from dv_sync_pipeline.emulator.faults import FaultInjector
+from dv_sync_pipeline.emulator.hooks import Courier, Webhooks
+from dv_sync_pipeline.emulator.latency import LATENCY_PROFILES, Distance, Working
+from dv_sync_pipeline.emulator.limits import LIMIT_PROFILES, ServiceProtection
+from dv_sync_pipeline.emulator.snapshots import Snapshots
+from dv_sync_pipeline.emulator.wire import Interceptor, intercept
+from dv_sync_pipeline.emulator.world import StoredWorld
+
+__all__ = ["Behaviour", "surround"]
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How an environment behaves.
+
+    Attributes:
+        limits: name of a profile in `LIMIT_PROFILES`.
+        latency: name of a profile in `LATENCY_PROFILES`.
+        seed: decides how waits vary.
+        is_controlled: tests may pull its levers.
+        trusted: PEM file of an authority that receivers of webhooks may be certified
+            by, besides the public ones.
+
+    """
+
+    limits: str = "none"
+    latency: str = "none"
+    seed: int = 0
+    is_controlled: bool = False
+    trusted: Path | None = None
+
+
+def surround(
+    application: ASGIApp,
+    behaviour: Behaviour,
+    *,
+    environment: EmulatedEnvironment,
+    clock: AdjustableClock,
+    snapshots: Path,
+) -> ASGIApp:
+    """The application with everything around it that was asked for.
+
+    `snapshots` is the folder for those; nothing is written to it unless tests may pull levers.
+    """
+    faults = FaultInjector(sleep=asyncio.sleep, world=StoredWorld(environment.store))
+    courier = _open_courier(environment, faults, trusted=behaviour.trusted)
+    webhooks = Webhooks(environment.store, host=_host(environment), courier=courier)
+    environment.store.watcher = webhooks
+    log = RequestLog(clock=clock, stopwatch=time.perf_counter)
+    outermost: list[Interceptor] = [log, faults] if behaviour.is_controlled else []
+    surrounded = intercept(
+        application,
+        interceptors=[*outermost, *_load(behaviour, environment.name, clock)],
+        identify=_identifier(environment),
+    )
+    if not behaviour.is_controlled:
+        return surrounded
+    levers = Levers(
+        name=environment.name,
+        clock=clock,
+        snapshots=Snapshots(environment.store, folder=snapshots, when_restored=webhooks.forget),
+        log=log,
+        faults=faults,
+        settle_webhooks=courier.settle,
+    )
+    levers.snapshots.save(START)
+    return Router([Mount("/control", create_control(levers)), Mount("/", surrounded)])
+
+
+def _load(behaviour: Behaviour, name: str, clock: AdjustableClock) -> list[Interceptor]:
+    """Travel outside of the limits, work inside: only work is execution time (DATAVERSE 9.1)."""
+    limits = LIMIT_PROFILES[behaviour.limits]
+    latency = LATENCY_PROFILES[behaviour.latency]
+    random = Random(f"{behaviour.seed}/{name}")
+    stopwatch = time.perf_counter
+    load: list[Interceptor] = []
+    if latency is not None:
+        load.append(Distance(latency, random=random, sleep=asyncio.sleep))
+    if limits is not None:
+        load.append(ServiceProtection(limits, clock=clock.seconds, stopwatch=stopwatch))
+    if latency is not None:
+        load.append(Working(latency, random=random, sleep=asyncio.sleep, stopwatch=stopwatch))
+    return load
+
+
+def _open_courier(
+    environment: EmulatedEnvironment, faults: FaultInjector, *, trusted: Path | None
+) -> Courier:
+    """Its clients leave proxies alone: receivers are on this machine, or reached directly."""
+    certificates = ssl.create_default_context()
+    if trusted is not None:
+        certificates.load_verify_locations(trusted)
+    return Courier(
+        environment.store,
+        client=httpx.AsyncClient(verify=certificates, trust_env=False),
+        blocking_client=httpx.Client(verify=certificates, trust_env=False),
+        faults_on=faults.effects_on,
+        sleep=asyncio.sleep,
+    )
+
+
+def _host(environment: EmulatedEnvironment) -> str:
+    return urlsplit(environment.base_url).netloc
+
+
+def _identifier(environment: EmulatedEnvironment) -> Callable[[str], str]:
+    """User ids for accounts and logs; who proves nothing is nobody."""
+
+    def identify(authorization: str) -> str:
+        identified = environment.identity.identify(authorization)
+        return identified if isinstance(identified, str) else ""
+
+    return identify
