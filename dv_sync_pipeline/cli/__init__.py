@@ -62,6 +62,7 @@ def run(arguments: Sequence[str], surroundings: Surroundings) -> int:
         error.show()
         return error.exit_code
     except click.Abort:
+        click.echo("Interrupted. The same command again does what is left to do.", err=True)
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last resort: nobody sees a bare traceback
         _complain(error, as_json=as_json)

@@ -33,7 +33,8 @@ def reconcile_through_dagster(
 ) -> Outcome[TableReport]:
     """Reconcile the named tables, or all, in one run recorded in the Dagster home `home`.
 
-    Raises `UsageError` before the run starts when an environment cannot be used.
+    Raises `UsageError` before the run starts when an environment cannot be used, and
+    `KeyboardInterrupt` after Ctrl-C: Dagster takes it for a failed step and goes on to the end.
     """
     tables = tables_in_order(configuration, names)
     check_environments(configuration, open_engine=open_engine)
@@ -66,6 +67,8 @@ def _execute(
         result = job.execute_in_process(
             instance=instance, asset_selection=keys, raise_on_error=False, run_config=_SILENT
         )
+    if witness.interrupted or not (result.success or witness.failures):
+        raise KeyboardInterrupt
     return result.run_id
 
 
@@ -76,6 +79,7 @@ class _Witness(RunListener):
     audience: RunListener
     reports: dict[str, TableReport] = field(default_factory=dict)
     failures: dict[str, Exception] = field(default_factory=dict)
+    interrupted: bool = False
 
     def progressed(self, progress: Progress) -> None:
         self.audience.progressed(progress)
@@ -84,6 +88,9 @@ class _Witness(RunListener):
         self.reports[report.table] = report
         self.audience.finished(report)
 
-    def failed(self, table: str, error: Exception) -> None:
-        self.failures[table] = error
+    def failed(self, table: str, error: BaseException) -> None:
+        if isinstance(error, Exception):
+            self.failures[table] = error
+        else:
+            self.interrupted = True
         self.audience.failed(table, error)

@@ -66,7 +66,7 @@ class ProgressBars(RunListener):
         rows = report.read
         self._bars.update(self._task(report.table), completed=rows, total=rows, stage="done")
 
-    def failed(self, table: str, error: Exception) -> None:
+    def failed(self, table: str, error: BaseException) -> None:
         """Say so beside the bar; the error itself comes with the result."""
         del error
         self._bars.update(self._task(table), stage="failed")

@@ -53,8 +53,8 @@ class RunListener:
     def finished(self, report: TableReport) -> None:
         """A table is done."""
 
-    def failed(self, table: str, error: Exception) -> None:
-        """A table could not be done."""
+    def failed(self, table: str, error: BaseException) -> None:
+        """A table could not be done, or was interrupted."""
 
 
 @dataclass(slots=True)
@@ -78,7 +78,7 @@ class Synchronizer:
         """Reconcile one table; raises what the engine raises, once the listener has heard it."""
         try:
             report = self._reconcile_unless_in_danger(table, dry_run=dry_run, progress=progress)
-        except Exception as error:
+        except BaseException as error:
             self.listener.failed(table, error)
             raise
         self.listener.finished(report)

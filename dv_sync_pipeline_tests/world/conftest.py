@@ -59,8 +59,8 @@ class World:
         return subprocess.Popen(
             [*DV_SYNC, *arguments],
             env=self.variables,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
 
 
