@@ -31,6 +31,8 @@ SCHEMA_VERSION = 1
 
 _BUSY_SECONDS_MAX = 30
 _LINKS_PER_STEP = 50_000
+_IDS_PER_STATEMENT = 10_000
+"""SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535."""
 _ORIGIN, _INTENDED = "@origin", "@intended"
 
 _metadata = sa.MetaData()
@@ -357,12 +359,11 @@ def _links_frame(rows: Sequence[sa.Row[Any]]) -> pl.DataFrame:
 def _delete_links(
     connection: sa.Connection, table: str, primary_ids: Sequence[str] | pl.Series
 ) -> None:
-    statement = _links.delete().where(
-        _links.c.table_name == table, _links.c.primary_id == sa.bindparam("id")
-    )
-    parameters = [{"id": primary_id} for primary_id in primary_ids]
-    if parameters:
-        connection.execute(statement, parameters)
+    for start in range(0, len(primary_ids), _IDS_PER_STATEMENT):
+        ids = list(primary_ids[start : start + _IDS_PER_STATEMENT])
+        connection.execute(
+            _links.delete().where(_links.c.table_name == table, _links.c.primary_id.in_(ids))
+        )
 
 
 def _wrong_environment(

@@ -70,10 +70,9 @@ def _whole_seconds(value: pl.Expr) -> pl.Expr:
 
 def _ascending_choices(value: pl.Expr) -> pl.Expr:
     """`"9, 1"` → `"1,9"` (DATAVERSE 3.3: blanks tolerated); no choice at all is null."""
-    numbers = value.str.split(",").list.eval(pl.element().str.strip_chars().cast(pl.Int64))
-    return _empty_text_is_null(
-        numbers.list.unique().list.sort().cast(pl.List(pl.String)).list.join(",")
-    )
+    texts = _empty_text_is_null(value).str.split(",")
+    numbers = texts.list.eval(pl.element().str.strip_chars().cast(pl.Int64))
+    return numbers.list.unique().list.sort().cast(pl.List(pl.String)).list.join(",")
 
 
 def _lower_case(value: pl.Expr) -> pl.Expr:
@@ -126,7 +125,9 @@ def frame_of_rows(
         ) from None
     except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError) as error:
         raise IncompleteReadError(
-            "a value does not fit the type of its column", where=where, why=str(error)
+            "a value does not fit the type of its column",
+            where=where,
+            why=str(error).partition("\n")[0],
         ) from error
 
 

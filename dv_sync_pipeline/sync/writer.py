@@ -92,6 +92,7 @@ class _Writer:
         self._ensure_turn = ensure_turn
         self._schema = task.mapping.secondary
         self._ledger = task.ledger
+        self._columns = task.mapping.compared
         self._parents = {column.name: column.parent_target for column in task.mapping.lookups}
         self._written = Written()
 
@@ -142,7 +143,7 @@ class _Writer:
             for row in chunk.iter_rows(named=True)
         ]
         send = self._task.secondary.update_rows
-        outcomes = await self._send(send, writes, chunk, proof=self._task.mapping.compared)
+        outcomes = await self._send(send, writes, chunk, proof=self._columns)
         self._park_refused(chunk, outcomes)
 
     async def _create_chunk(self, chunk: pl.DataFrame) -> None:
@@ -167,8 +168,7 @@ class _Writer:
         self._park_refused(chunk, await self._send(send, writes, chunk, proof=STATUS_COLUMNS))
 
     def _creation(self, row: Mapping[str, Any]) -> RowWrite:
-        columns = [name for name in self._task.mapping.compared if row[name] is not None]
-        values = self._values(row, columns)
+        values = self._values(row, (name for name in self._columns if row[name] is not None))
         if self._may_carry_status(row):
             values["statuscode"] = row["statuscode"]
         return RowWrite(row[SECONDARY_ID], values)
@@ -182,11 +182,11 @@ class _Writer:
         )
 
     def _values(self, row: Mapping[str, Any], columns: Iterable[str]) -> dict[str, object]:
-        return {name: self._value(name, row[name]) for name in columns}
-
-    def _value(self, name: str, value: Any) -> object:
-        parent = self._parents.get(name)
-        return Reference(parent, value) if parent and value is not None else value
+        values = {name: row[name] for name in columns}
+        for name, parent in self._parents.items():
+            if values.get(name) is not None:
+                values[name] = Reference(parent, values[name])
+        return values
 
     async def _send(
         self,

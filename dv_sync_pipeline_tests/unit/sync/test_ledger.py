@@ -1,0 +1,180 @@
+"""The state database keeps what it is told, refuses what it cannot trust, and gives turns."""
+
+import stat
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+import sqlalchemy as sa
+
+from dv_sync_pipeline.errors import LedgerError, WrongEnvironmentError
+from dv_sync_pipeline.sync.ledger import SCHEMA_VERSION, Ledger
+from dv_sync_pipeline.sync.projection import LINKS_SCHEMA
+from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow
+
+MOMENT = datetime(2026, 1, 31, 2, 0, tzinfo=UTC)
+LASTS = timedelta(seconds=30)
+
+
+@pytest.fixture
+def url(tmp_path) -> str:
+    """Where the ledger will be."""
+    return f"sqlite:///{tmp_path / 'state' / 'ledger.db'}"
+
+
+@pytest.fixture
+def ledger(url):
+    """A new ledger."""
+    ledger = Ledger.open(url)
+    yield ledger
+    ledger.close()
+
+
+def links(*rows) -> pl.DataFrame:
+    """Links from (primary id, secondary id, version, key, origin, intended)."""
+    return pl.DataFrame(rows, schema=LINKS_SCHEMA, orient="row")
+
+
+def parked(primary_id, *, since=MOMENT, message="too long") -> ParkedRow:
+    """A row that waits."""
+    return ParkedRow(
+        table="hotel",
+        primary_id=primary_id,
+        key="H-1",
+        reason=ParkedReason.VALUE_TOO_LONG,
+        message=message,
+        code="0x80044331",
+        since=since,
+        attempts=1,
+    )
+
+
+def test_links_come_back_as_they_were_saved(ledger):
+    """Of this table only; the later one of a row counts."""
+    ledger.save_links("hotel", links(("a", "a", 1, "H-1", "created", True)))
+    ledger.save_links("hotel", links(("a", "x", 2, "H-1", "adopted", False)))
+    ledger.save_links("room", links(("b", "b", 1, "1", "created", False)))
+
+    assert [("a", "x", 2, "H-1", "adopted", False)] == ledger.links("hotel").rows()
+
+
+def test_dropped_links_are_gone(ledger):
+    """And no others."""
+    ledger.save_links("hotel", links(*((i, i, 1, i, "created", False) for i in "abc")))
+
+    ledger.drop_links("hotel", ["a", "c"])
+
+    assert ["b"] == ledger.links("hotel")["@primary_id"].to_list()
+
+
+def test_no_links_have_types_too(ledger):
+    """An empty frame can be joined like a full one."""
+    assert LINKS_SCHEMA == ledger.links("hotel").schema
+
+
+def test_a_reconcile_is_owed_until_it_is_finished(ledger):
+    """Also for a mapping that was never reconciled."""
+    owed = [ledger.owes_reconcile("hotel", mapping="m1")]
+    ledger.begin_reconcile("hotel", mapping="m1")
+    owed.append(ledger.owes_reconcile("hotel", mapping="m1"))
+    ledger.finish_reconcile("hotel", verified_through=MOMENT)
+    owed.append(ledger.owes_reconcile("hotel", mapping="m1"))
+    owed.append(ledger.owes_reconcile("hotel", mapping="m2"))
+
+    assert [True, True, False, True] == owed
+    assert MOMENT == ledger.verified_through("hotel")
+
+
+def test_a_pass_that_was_begun_again_stays_verified_up_to_the_last(ledger):
+    """What was proven once was proven."""
+    ledger.begin_reconcile("hotel", mapping="m1")
+    ledger.finish_reconcile("hotel", verified_through=MOMENT)
+    ledger.begin_reconcile("hotel", mapping="m1")
+
+    assert MOMENT == ledger.verified_through("hotel")
+    assert ledger.owes_reconcile("hotel", mapping="m1")
+
+
+def test_parked_rows_go_on_counting(ledger):
+    """`since` stays, attempts rise, the latest message counts; rows that are well leave."""
+    ledger.replace_parked("hotel", [parked("a"), parked("b")])
+
+    ledger.replace_parked("hotel", [parked("a", since=MOMENT + LASTS, message="still too long")])
+
+    assert [("a", MOMENT, 2, "still too long")] == [
+        (row.primary_id, row.since, row.attempts, row.message) for row in ledger.parked("hotel")
+    ]
+
+
+def test_the_environments_of_the_first_run_are_remembered(ledger):
+    """Swapped ones are recognised as such."""
+    ledger.remember_environments({"primary": "p", "secondary": "s"})
+
+    ledger.check_environments({"primary": "p", "secondary": "s"})
+    with pytest.raises(WrongEnvironmentError, match="swapped"):
+        ledger.check_environments({"primary": "s", "secondary": "p"})
+    with pytest.raises(WrongEnvironmentError, match="organisation x, and not s"):
+        ledger.remember_environments({"primary": "p", "secondary": "x"})
+
+
+def test_only_one_holder_has_the_lease(ledger):
+    """Until it ends or is given back."""
+    taken = [
+        ledger.take_lease("hotel", "first", now=MOMENT, lasts=LASTS),
+        ledger.take_lease("hotel", "second", now=MOMENT, lasts=LASTS),
+        ledger.take_lease("room", "second", now=MOMENT, lasts=LASTS),
+        ledger.take_lease("hotel", "first", now=MOMENT + LASTS / 2, lasts=LASTS),
+        ledger.take_lease("hotel", "second", now=MOMENT + LASTS, lasts=LASTS),
+        ledger.take_lease("hotel", "second", now=MOMENT + 2 * LASTS, lasts=LASTS),
+    ]
+    ledger.release_lease("hotel", "second")
+    taken.append(ledger.take_lease("hotel", "first", now=MOMENT + 2 * LASTS, lasts=LASTS))
+
+    assert [True, False, True, True, False, True, True] == taken
+
+
+def test_a_holder_cannot_give_back_the_lease_of_another(ledger):
+    """A run that lost its turn leaves the new one alone."""
+    ledger.take_lease("hotel", "second", now=MOMENT, lasts=LASTS)
+
+    ledger.release_lease("hotel", "first")
+
+    assert not ledger.take_lease("hotel", "first", now=MOMENT, lasts=LASTS)
+
+
+@pytest.mark.usefixtures("ledger")
+def test_the_ledger_is_for_its_user_alone(tmp_path):
+    """It holds key values of rows."""
+    folder = tmp_path / "state"
+
+    assert 0o700 == stat.S_IMODE(folder.stat().st_mode)
+    assert {0o600} == {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
+
+
+def test_a_ledger_of_a_newer_version_is_refused(url):
+    """Nothing is read from tables that may mean something else."""
+    Ledger.open(url).close()
+    database = sa.create_engine(url)
+    with database.begin() as connection:
+        connection.execute(sa.text("UPDATE ledger_info SET schema_version = schema_version + 1"))
+    database.dispose()
+
+    with pytest.raises(LedgerError, match=f"has version {SCHEMA_VERSION + 1}.*Install"):
+        Ledger.open(url)
+
+
+def test_a_damaged_ledger_is_refused(url, tmp_path):
+    """And the message says how to go on without it."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "ledger.db").write_bytes(b"not a database, but long enough to be one" * 9)
+
+    with pytest.raises(LedgerError, match="move it away and reconcile"):
+        Ledger.open(url)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    """A person can mend that."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(LedgerError, match=r"ledger\.db cannot be created.*state"):
+        Ledger.open(f"sqlite:///{tmp_path / 'file' / 'ledger.db'}")
