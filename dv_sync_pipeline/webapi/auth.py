@@ -50,7 +50,7 @@ _MENDS: Mapping[str, str] = {
 """AADSTS number → what to do about it."""
 
 _AADSTS_NUMBER = re.compile(r"AADSTS(\d+)")
-_AADSTS_TAIL = re.compile(r"\s*Trace ID:.*", re.DOTALL)
+_AADSTS_TAIL = re.compile(r"\.?\s*Trace ID:.*", re.DOTALL)
 
 
 class ApplicationUser:
@@ -150,7 +150,7 @@ class ApplicationUser:
         return AccessError(
             "Entra refuses the application user",
             where=f"environments.{self._environment}.credentials",
-            why=redact(_AADSTS_TAIL.sub("", description)),
+            why=redact(_AADSTS_TAIL.sub("", description).rstrip(".")),
             mend=_MENDS.get(number[1] if number else "", _CHECK_ALL),
         )
 

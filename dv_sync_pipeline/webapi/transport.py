@@ -330,7 +330,7 @@ class Transport:
             f"{self._url} does not admit the application user",
             where=f"environments.{self.name}.credentials",
             why=verdict.message,
-            mend="Add the application (client_id) as an application user of this environment",
+            mend=_no_access_mend(verdict.message),
         )
 
 
@@ -362,6 +362,12 @@ def _failure_reason(verdict: Verdict) -> str:
     wait = verdict.retry_after_seconds
     asked = f"; the server asks to wait {wait:.0f} s" if wait is not None else ""
     return f"{verdict.message}{asked}"
+
+
+def _no_access_mend(reason: str) -> str:
+    if "assigned any roles" in reason:
+        return "Assign a security role to the application user of this environment"
+    return "Add the application (client_id) as an application user of this environment"
 
 
 def _refusal_mend(status: int) -> str:

@@ -88,6 +88,7 @@ _ANSWERS: tuple[_Rule, ...] = (
     _rule(_ANY_STATUS, _BUSY, "", Decision.THROTTLED),
     _rule({401}, "", "", Decision.NO_ACCESS),
     _rule({403}, "", "not a member of the organization", Decision.NO_ACCESS),
+    _rule({403}, "", "has not been assigned any roles", Decision.NO_ACCESS),
     # Dataverse answered for itself, so its transaction was rolled back (DATAVERSE 9.2).
     _rule(_ANY_STATUS, _SQL_ERROR, "1205", Decision.NOT_DONE),
     _rule(_ANY_STATUS, _SQL_TIMEOUT, "", Decision.TOO_MUCH),

@@ -408,6 +408,14 @@ def test_user_who_is_no_member(talk):
         talk(lambda _: httpx.Response(403, json=refusal), _identify)
 
 
+def test_user_without_any_role(talk, rooms):
+    """A user who holds no role at all needs one before anything else (DATAVERSE 1.2)."""
+    refusal = {"error": {"code": "", "message": "The user has not been assigned any roles."}}
+
+    with pytest.raises(AccessError, match="Assign a security role to the application user"):
+        talk(lambda _: httpx.Response(403, json=refusal), lambda client: client.count(rooms))
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 502, 301])
 def test_no_error_shows_a_secret(talk, status):
     """An environment that repeats token and secret does not get them into an error."""

@@ -26,6 +26,7 @@ TABLE = [
     (500, "0x80071151", "another import is running", Decision.THROTTLED),
     (401, None, "", Decision.NO_ACCESS),
     (403, "0x80072560", "The user is not a member of the organization.", Decision.NO_ACCESS),
+    (403, "0x80042f09", "The user has not been assigned any roles.", Decision.NO_ACCESS),
     (500, "0x80044150", "Generic SQL error. Sql Number: 1205", Decision.NOT_DONE),
     (500, "0x80044150", "Generic SQL error. Sql Number: 8152", Decision.ROW_REFUSED),
     (500, "0x80044151", "SQL timeout expired", Decision.TOO_MUCH),
