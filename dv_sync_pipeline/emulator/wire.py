@@ -7,6 +7,9 @@ answer badly. Does not belong here: why one is delayed, refused or broken (`limi
 Without interceptors this module is not in the way: `intercept` returns the application itself.
 """
 
+import os
+import socket
+import struct
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -242,7 +245,16 @@ async def _lose_connection(send: Send, receive: Receive, *, abruptly: bool) -> N
     transport: Any = getattr(getattr(send, "__self__", None), "transport", None)
     if transport is None:
         raise TypeError("connections can only be broken beneath uvicorn's own send")
-    close = transport.abort if abruptly else transport.close
-    close()
+    if abruptly:
+        _reset_on_close(transport.get_extra_info("socket").fileno())
+        transport.abort()
+    else:
+        transport.close()
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _reset_on_close(descriptor: int) -> None:
+    """Without lingering, the kernel sends a reset instead of an orderly end."""
+    with socket.socket(fileno=os.dup(descriptor)) as same:
+        same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
