@@ -23,7 +23,6 @@ from dv_sync_pipeline.emulator.filters import (
     parse_filter,
 )
 from dv_sync_pipeline.emulator.handlers import Routes
-from dv_sync_pipeline.emulator.lexer import TokenKind
 from dv_sync_pipeline.emulator.metadata import MetadataObject
 from dv_sync_pipeline.emulator.projection import selected_names
 from dv_sync_pipeline.emulator.replies import Reply
@@ -166,7 +165,6 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "lt": lt,
     "le": le,
 }
-_ENUM_PROPERTIES = ("AttributeType", "OwnershipType", "EntityKeyIndexStatus", "RelationshipType")
 
 
 def _holds(node: Node, item: MetadataObject, *, is_cast: bool) -> bool:
@@ -190,12 +188,11 @@ def _holds(node: Node, item: MetadataObject, *, is_cast: bool) -> bool:
 
 
 def _compares(operator: str, path: Path, literal: Literal, item: MetadataObject) -> bool:
-    if path.names[-1] in _ENUM_PROPERTIES and literal.kind is TokenKind.STRING:
-        text = (
-            "A binary operator with incompatible types was detected. Found operand types "
-            f"'Microsoft.Dynamics.CRM.{path.names[-1]}' and 'Edm.String' for operator kind 'Equal'."
-        )
-        raise replies.bad_query(text)
+    """Whether the comparison holds; enumerations compare with plain text too.
+
+    The documentation wants the qualified literal (DATAVERSE 3.1), but Microsoft's own Python client
+    sends `AttributeType ne 'Virtual'`.
+    """
     value = _property(path, item)
     if value is None or literal.value is None:
         return (value is literal.value) == (operator == "eq")
