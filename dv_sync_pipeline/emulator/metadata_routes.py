@@ -86,8 +86,9 @@ def _payload(call: Call) -> Payload:
     return content
 
 
-def _created(call: Call, address: str) -> Reply:
-    return Reply(204, {"OData-EntityId": f"{call.api_url}/{address}"})
+def _created(call: Call, new_id: str) -> Reply:
+    """The address of what was created: that of the request, with the id behind it."""
+    return Reply(204, {"OData-EntityId": f"{call.api_url}/{call.request.path}({new_id})"})
 
 
 def _table(call: Call) -> Table:
@@ -104,7 +105,7 @@ def _finder(call: Call) -> payloads.FindOptionSet:
 def _create_table(call: Call) -> Reply:
     definition = payloads.parse_table(_payload(call), find_option_set=_finder(call))
     writes.create_table(call.store, definition)
-    return _created(call, f"EntityDefinitions({table_id(definition.name)})")
+    return _created(call, table_id(definition.name))
 
 
 def _put_table(call: Call) -> Reply:
@@ -139,8 +140,7 @@ def _create_column(call: Call) -> Reply:
     table = _table(call)
     column = payloads.parse_column(_payload(call), find_option_set=_finder(call))
     writes.add_column(call.store, table, column)
-    address = f"Attributes({column_id(table.name, column.name)})"
-    return _created(call, f"EntityDefinitions({table_id(table.name)})/{address}")
+    return _created(call, column_id(table.name, column.name))
 
 
 def _put_column(call: Call) -> Reply:
@@ -162,8 +162,7 @@ def _create_key(call: Call) -> Reply:
     key = payloads.parse_key(_payload(call), table=table.definition)
     writes.create_key(call.store, table, key)
     _schedule_key(call, table, key)
-    address = f"Keys({key_id(table.name, key.name)})"
-    return _created(call, f"EntityDefinitions({table_id(table.name)})/{address}")
+    return _created(call, key_id(table.name, key.name))
 
 
 def _delete_key(call: Call) -> Reply:
@@ -198,7 +197,7 @@ def _create_relationship(call: Call) -> Reply:
     if create is None:
         text = f"The type '{payload.get('@odata.type')}' is no relationship."
         raise replies.bad_payload("relationships", text)
-    return _created(call, f"RelationshipDefinitions({relationship_id(create(call, payload))})")
+    return _created(call, relationship_id(create(call, payload)))
 
 
 def _create_one_to_many(call: Call, payload: Payload) -> str:
@@ -269,7 +268,7 @@ def _option_set(call: Call) -> OptionSetDefinition:
 def _create_option_set(call: Call) -> Reply:
     option_set = payloads.parse_option_set(_payload(call))
     writes.create_option_set(call.store, option_set)
-    return _created(call, f"GlobalOptionSetDefinitions({option_set_id(option_set.name)})")
+    return _created(call, option_set_id(option_set.name))
 
 
 def _put_option_set(call: Call) -> Reply:
