@@ -8,6 +8,7 @@ shapes, and what is answered where no handler is found. Does not belong here: an
 from dv_sync_pipeline.emulator import (
     bulk,
     functions,
+    metadata_changes,
     metadata_read,
     metadata_routes,
     replies,
@@ -28,6 +29,7 @@ __all__ = ["ROUTES", "answer", "dispatch", "shape"]
 
 ROUTES: Routes = {
     **functions.ROUTES,
+    **metadata_changes.ROUTES,
     **metadata_read.ROUTES,
     **metadata_routes.ROUTES,
     **rows_read.ROUTES,
