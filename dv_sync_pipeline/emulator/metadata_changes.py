@@ -126,7 +126,7 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def _is_met(condition: Query, item: MetadataObject) -> bool:
-    name, operator = str(condition.get("PropertyName")), condition.get("ConditionOperator")
+    name, operator = (str(condition.get(part)) for part in ("PropertyName", "ConditionOperator"))
     if name not in item.properties:
         raise replies.unknown_query_property(item.type_name, name, code="0x80060888")
     if operator not in _OPERATORS:
