@@ -44,7 +44,7 @@ class Difference:
         changed: wanted rows whose secondary row differs; besides, its id, `CHANGED` and
             `STATUS_CHANGED`.
         before: what the secondary shows instead, row by row beside `changed`.
-        links: the link of every matched row, as it is proven already: a row that differs still
+        links: every link that is proven, those of parked rows included: a row that differs still
             shows the version it was given last, 0 if none.
         fresh_links: those of them that the ledger does not have like this.
         adopted: how many rows of the secondary were matched by key and not by link.
@@ -86,15 +86,17 @@ def compare(
     creates, parked = _split_taken(_without(wanted, matches, on=_WANTED), present)
     proven = _proven_links(wanted, matches, changed)
     living = _without(others, matches, on=_PRESENT).drop_nulls(_PRESENT)
+    is_parked = pl.col("@is_claimed")
+    columns = LINKS_SCHEMA.names()
     return Difference(
         creates=creates.drop(_WANTED),
         changed=changed,
         before=before,
-        links=proven.select(LINKS_SCHEMA.names()),
-        fresh_links=proven.filter("@is_fresh").select(LINKS_SCHEMA.names()),
+        links=pl.concat([proven.select(columns), living.filter(is_parked).select(columns)]),
+        fresh_links=proven.filter("@is_fresh").select(columns),
         adopted=by_key.height,
         equal=equal,
-        gone=living.filter(~pl.col("@is_claimed")).select(LINKS_SCHEMA.names()),
+        gone=living.filter(~is_parked).select(columns),
         dead_links=_without(others, living, on=PRIMARY_ID)[PRIMARY_ID],
         parked=parked,
         foreign=present.height - matches.height - living.height,

@@ -121,6 +121,20 @@ def test_verify_explains_differences_by_parked_rows(hotels):
     assert (3, 2) == (len(verdict.differences), verdict.parked)
 
 
+def test_children_of_a_linked_parent_agree_although_it_is_parked(hotels):
+    """Two hotels that collide since yesterday keep their links, and their rooms stay right."""
+    hotels.hotel(1)
+    hotels.hotel(2)
+    hotels.room(1, 1)
+    asyncio.run(hotels.sync())
+    hotels.hotel(2, code="h-1")
+
+    verdicts = asyncio.run(hotels.verify())
+
+    assert (2, 2) == (len(verdicts["hotel"].differences), verdicts["hotel"].parked)
+    assert verdicts["room"].agrees
+
+
 def test_both_environments_must_not_be_the_same(hotels):
     """Nothing is written to an organisation that is its own primary."""
     hotels.secondary.organization_id = hotels.primary.organization_id.upper()
