@@ -9,12 +9,12 @@ Row versions come from one counter of the organisation, as a database's rowversi
 partial unique indexes over folded text, so that a row with a null in the key is not checked.
 """
 
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ import msgspec
 from dv_sync_pipeline.emulator import ddl
 from dv_sync_pipeline.emulator.catalog import Catalog, Table, target_column
 from dv_sync_pipeline.emulator.database import Database, quoted
+from dv_sync_pipeline.emulator.ids import rising_ids
 from dv_sync_pipeline.emulator.messages import filter_rows
 from dv_sync_pipeline.emulator.schema import (
     ColumnDefinition,
@@ -43,8 +44,9 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _random_id() -> str:
-    return str(uuid.uuid4())
+def _new_ids(now: datetime) -> Callable[[], str]:
+    """GUIDs that go on beyond those of an earlier start, unless it made 2**16 a second."""
+    return rising_ids(int(now.timestamp()) << 16, Random()).__next__
 
 
 class Store:
@@ -53,7 +55,7 @@ class Store:
     Args:
         file: the database file, created if need be; None keeps everything in memory.
         clock: the present, in UTC.
-        new_id: a GUID for a row that comes without one.
+        new_id: a GUID for a row that comes without one; rising ones by default.
 
     Its `watcher` is told what clients write; there is none at first.
 
@@ -64,11 +66,11 @@ class Store:
         file: Path | None = None,
         *,
         clock: Callable[[], datetime] = _utc_now,
-        new_id: Callable[[], str] = _random_id,
+        new_id: Callable[[], str] | None = None,
     ) -> None:
         self.database = Database(file)
         self.clock = clock
-        self.new_id = new_id
+        self.new_id = new_id or _new_ids(clock())
         self.watcher: Watcher = Nobody()
         self._create_bookkeeping()
         self.reload()

@@ -9,10 +9,11 @@ Rooms are made in bulk, one hotel and one column at a time, so that a million ta
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import accumulate, count, islice, pairwise
+from itertools import accumulate, islice, pairwise
 from random import Random
 from typing import Any, TypeAlias
 
+from dv_sync_pipeline.emulator.ids import rising_ids
 from dv_sync_pipeline.emulator.samples import words
 from dv_sync_pipeline.emulator.samples.hotels_tables import (
     AMENITIES,
@@ -280,7 +281,4 @@ def _moment(random: Random) -> str:
 
 
 def _ids(random: Random) -> Iterator[str]:
-    """GUIDs that rise, as those of Dataverse do: quick to store, quick to page through."""
-    for first in count(random.getrandbits(31)):
-        rest = f"{random.getrandbits(96):024x}"
-        yield f"{first:08x}-{rest[:4]}-4{rest[5:8]}-a{rest[9:12]}-{rest[12:]}"
+    return rising_ids(random.getrandbits(47), random)
