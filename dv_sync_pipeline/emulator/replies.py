@@ -49,6 +49,7 @@ __all__ = [
     "undeclared_property",
     "unknown_body_property",
     "unknown_query_property",
+    "unsupported_media_type",
     "unsupported_message",
     "version_mismatch",
     "wrong_date",
@@ -166,6 +167,12 @@ def key_not_defined(table: str) -> DataverseError:
 def key_syntax() -> DataverseError:
     """A key value with a forbidden character (DATAVERSE 4.6)."""
     return DataverseError(400, "0x80060888", "Bad Request - Error in query syntax.")
+
+
+def unsupported_media_type(accepted: str) -> DataverseError:
+    """`$metadata` is XML only (DATAVERSE 2)."""
+    text = f"A supported MIME type could not be found that matches the acceptable types '{accepted}'."
+    return DataverseError(415, "0x80060888", text)
 
 
 # ---- rows ---------------------------------------------------------------------------------------
