@@ -7,6 +7,7 @@ shapes, and what is answered where no handler is found. Does not belong here: an
 
 from dv_sync_pipeline.emulator import (
     bulk,
+    csdl,
     functions,
     metadata_changes,
     metadata_read,
@@ -28,6 +29,7 @@ from dv_sync_pipeline.emulator.security import find_user
 __all__ = ["ROUTES", "answer", "dispatch", "shape"]
 
 ROUTES: Routes = {
+    **csdl.ROUTES,
     **functions.ROUTES,
     **metadata_changes.ROUTES,
     **metadata_read.ROUTES,
