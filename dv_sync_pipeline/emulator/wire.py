@@ -234,7 +234,8 @@ async def _ask(application: ASGIApp, request: WireRequest) -> Answer:
     await application(request.scope, receive, collect)
     start, *parts = messages
     body = b"".join(part.get("body", b"") for part in parts)
-    return Answer(start["status"], tuple(start.get("headers", ())), body)
+    headers = tuple((name.lower(), value) for name, value in start.get("headers", ()))
+    return Answer(start["status"], headers, body)
 
 
 async def _lose_connection(send: Send, receive: Receive, *, abruptly: bool) -> None:

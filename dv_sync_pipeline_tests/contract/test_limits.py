@@ -1,0 +1,148 @@
+"""Service protection over HTTP (DATAVERSE 9.1), with the limits of `dataverse-fast`.
+
+The clock of the environment stands still, so that windows slide only when a test wants it.
+"""
+
+import asyncio
+from collections import Counter
+
+import httpx
+import pytest
+
+from dv_sync_pipeline.emulator.behaviour import Behaviour
+from dv_sync_pipeline_tests.worlds.served import API, served_environment
+
+REQUESTS, SERVERS, CONCURRENT = 200, 2, 52
+
+
+@pytest.fixture(scope="module")
+def throttled(tmp_path_factory):
+    """An environment that limits requests."""
+    behaviour = Behaviour(limits="dataverse-fast", is_controlled=True)
+    with served_environment(tmp_path_factory.mktemp("throttled"), behaviour) as served:
+        yield served
+
+
+@pytest.fixture
+def environment(throttled):
+    """The same with a window that is empty and does not slide."""
+    throttled.control("POST", "/clock", json={"stopped": True, "advance": 100})
+    return throttled
+
+
+@pytest.fixture
+def anna(environment):
+    """A client that throws cookies away."""
+    with environment.client() as client:
+        client.cookies.jar.set_policy(_NoCookies())
+        yield client
+
+
+class _NoCookies:
+    """Accepts none, sends none."""
+
+    netscape = True
+    rfc2965 = hide_cookie2 = False
+
+    def set_ok(self, _cookie, _request):
+        """Never."""
+        return False
+
+    def return_ok(self, _cookie, _request):
+        """Never."""
+        return False
+
+    domain_return_ok = path_return_ok = return_ok
+
+
+def ask(client, times=1):
+    """The last answer to so many requests."""
+    for _ in range(times):
+        answer = client.get("/WhoAmI")
+    return answer
+
+
+def test_too_many_requests(anna):
+    """Both servers are used up; the next request gets 429 with code and message."""
+    assert 200 == ask(anna, REQUESTS * SERVERS).status_code
+
+    answer = ask(anna)
+
+    assert 429 == answer.status_code
+    assert {
+        "code": "0x80072322",
+        "message": "Number of requests exceeded the limit of 200 over time window of 10 seconds.",
+    } == answer.json()["error"]
+
+
+def test_retry_after_is_enough(anna, environment):
+    """Whoever waits as told is let in."""
+    answer = ask(anna, REQUESTS * SERVERS + 1)
+
+    environment.control("POST", "/clock", json={"advance": int(answer.headers["Retry-After"])})
+
+    assert 200 == ask(anna).status_code
+
+
+def test_a_cookie_jar_halves_the_limit(environment):
+    """ARRAffinity keeps a client on one server."""
+    with environment.client() as client:
+        assert 200 == ask(client, REQUESTS).status_code
+        assert "ARRAffinity" in client.cookies
+        assert 429 == ask(client).status_code
+
+
+def test_users_do_not_share(anna, environment):
+    """Several application users multiply the budget."""
+    assert 429 == ask(anna, REQUESTS * SERVERS + 1).status_code
+
+    with environment.client(environment.boris) as boris:
+        assert 200 == ask(boris).status_code
+
+
+def test_rate_headers(environment):
+    """What is left on this server, and the recommended parallelism."""
+    with environment.client() as client:
+        first, second = ask(client), ask(client)
+
+    left = "x-ms-ratelimit-burst-remaining-xrm-requests"
+    assert [REQUESTS - 1, REQUESTS - 2] == [int(each.headers[left]) for each in (first, second)]
+    assert 39 < float(second.headers["x-ms-ratelimit-time-remaining-xrm-requests"]) <= 40
+    assert 5 == int(second.headers["x-ms-dop-hint"])
+
+
+def test_a_batch_is_one_request(environment):
+    """However many operations it has."""
+    part = (
+        "--b\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\n"
+        f"GET {API}/WhoAmI HTTP/1.1\r\n\r\n\r\n"
+    )
+    headers = {"Content-Type": "multipart/mixed; boundary=b"}
+    with environment.client() as client:
+        answer = client.post("/$batch", content=f"{part * 10}--b--\r\n", headers=headers)
+
+    assert 10 == answer.text.count('"UserId"')
+    assert REQUESTS - 1 == int(answer.headers["x-ms-ratelimit-burst-remaining-xrm-requests"])
+
+
+def test_too_many_at_the_same_time(tmp_path):
+    """52 may run; the 53rd to 60th are refused at once. Each takes half a second."""
+    behaviour = Behaviour(limits="dataverse-fast", latency="developer", is_controlled=True)
+
+    async def create_many(served):
+        limits = httpx.Limits(max_connections=None)
+        headers = {"Authorization": f"Bearer {served.anna}"}
+        async with httpx.AsyncClient(headers=headers, limits=limits, timeout=30) as client:
+            first = await client.get(f"{served.url}{API}/WhoAmI")
+            assert first.cookies
+            hotel = {"@odata.type": "Microsoft.Dynamics.CRM.contoso_hotel", "contoso_name": "Adlon"}
+            url = f"{served.url}{API}/contoso_hotels/Microsoft.Dynamics.CRM.CreateMultiple"
+            body = {"Targets": [hotel] * 20}
+            return await asyncio.gather(*(client.post(url, json=body) for _ in range(60)))
+
+    with served_environment(tmp_path, behaviour) as served:
+        answers = asyncio.run(create_many(served))
+
+    assert Counter({200: CONCURRENT, 429: 8}) == Counter(each.status_code for each in answers)
+    refused = [each.json()["error"]["code"] for each in answers if each.status_code == 429]
+    assert {"0x80072326"} == set(refused)
