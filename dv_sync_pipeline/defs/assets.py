@@ -58,7 +58,7 @@ def build_primary_specs(configuration: Configuration) -> list[dg.AssetSpec]:
         dg.AssetSpec(
             primary_key(table.table),
             description=f"The table {table.table} of the primary environment, the authority.",
-            group_name="primary",
+            group_name=table.group,
             kinds={_KIND},
             tags={"dv_sync/environment": "primary"},
             metadata={"dagster/column_schema": primary_schema(table), "environment": url},

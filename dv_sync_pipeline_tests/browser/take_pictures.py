@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_ARGUMENTS = [
@@ -38,9 +38,9 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with running_demo() as url, browser_page() as page:
         for name, take in {"lineage": lineage, "table": table, "run": run}.items():
-            picture = take(page, url)
+            take(page, url)
             path = folder / f"{name}.png"
-            picture.screenshot(path=path)
+            page.screenshot(path=path)
             sys.stdout.write(f"{path}\n")
 
 
@@ -52,7 +52,7 @@ def running_demo() -> Iterator[str]:
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryDirectory() as state:
-        command = [sys.executable, "-m", "dv_sync_pipeline.cli", "demo", "--state", state]
+        command = [Path(sys.executable).with_name("dv-sync"), "demo", "--state", state]
         demo = subprocess.Popen([*command, "--port", str(port)], env=os.environ)
         try:
             wait_until_answered(f"{url}/server_info", demo)
@@ -77,39 +77,36 @@ def wait_until_answered(url: str, process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def browser_page() -> Iterator[Page]:
-    """A page of a fresh browser, sharp enough for print."""
+    """A page of a fresh browser, wide enough for Dagster to draw the nodes with their details."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1500, "height": 860}, device_scale_factor=1.5)
+        page = browser.new_page(viewport={"width": 2000, "height": 1120})
         page.set_default_timeout(60_000)
         yield page
         browser.close()
 
 
-def lineage(page: Page, url: str) -> Page | Locator:
+def lineage(page: Page, url: str) -> None:
     """The lineage of all tables: primary to secondary, hotels before rooms."""
     page.goto(f"{url}/asset-groups")
-    page.get_by_text("contoso_room", exact=True).first.wait_for()
+    page.get_by_text("Hide navigation").click()
     page.get_by_text("Materialized").first.wait_for()
     page.wait_for_load_state("networkidle")
-    return page
 
 
-def table(page: Page, url: str) -> Page | Locator:
+def table(page: Page, url: str) -> None:
     """What one table shows: its latest materialization with its numbers."""
     page.goto(f"{url}/assets/secondary/contoso_room?view=events")
-    page.get_by_text("created", exact=False).first.wait_for()
+    page.get_by_text("rows_per_second").first.wait_for()
     page.wait_for_load_state("networkidle")
-    return page
 
 
-def run(page: Page, url: str) -> Page | Locator:
+def run(page: Page, url: str) -> None:
     """The log of the first full synchronization."""
     page.goto(f"{url}/runs")
     page.locator("a[href^='/runs/']").first.click()
     page.get_by_text("RUN_SUCCESS").first.wait_for()
     page.wait_for_load_state("networkidle")
-    return page
 
 
 if __name__ == "__main__":
