@@ -125,8 +125,8 @@ class _Document:
         if self._annotated:
             _annotate(element, column)
 
-    def _collections(self, table: Table) -> Iterator[tuple[str, str, Mapping[str, str]]]:
-        """Name, target, and the property that leads back where it leads back to this table alone."""
+    def _collections(self, table: Table) -> Iterator[tuple[str, str, dict[str, str]]]:
+        """Name and target of each, and the property that leads back."""
         for child in self._catalog.children(table.name):
             if child.column.kind is not ColumnKind.OWNER:
                 back = {"Partner": child.lookup.navigation_property}
@@ -168,7 +168,7 @@ _SCALED = (ColumnKind.DECIMAL, ColumnKind.MONEY)
 
 def _pair_ends(
     pairs: ManyToManyDefinition, table: str
-) -> Iterator[tuple[str, str, Mapping[str, str]]]:
+) -> Iterator[tuple[str, str, dict[str, str]]]:
     if pairs.first == table:
         yield pairs.first_property, pairs.second, {"Partner": pairs.second_property}
     if pairs.second == table and (
@@ -206,15 +206,15 @@ def _write_alternate_keys(entity_type: Element, table: Table) -> None:
     keys = [key for key in table.definition.keys if key.status is KeyStatus.ACTIVE]
     if not keys:
         return
-    term = {"Term": "Keys.AlternateKeys"}
+    term = {"Term": "OData.Community.Keys.V1.AlternateKeys"}
     collection = SubElement(SubElement(entity_type, "Annotation", term), "Collection")
     for key in keys:
-        record = SubElement(collection, "Record", {"Type": "Keys.AlternateKey"})
+        record = SubElement(collection, "Record", {"Type": "OData.Community.Keys.V1.AlternateKey"})
         value = SubElement(record, "PropertyValue", {"Property": "Key"})
         parts = SubElement(value, "Collection")
         for name in key.columns:
             path = table.columns[name].property_name
-            part = SubElement(parts, "Record", {"Type": "Keys.PropertyRef"})
+            part = SubElement(parts, "Record", {"Type": "OData.Community.Keys.V1.PropertyRef"})
             SubElement(part, "PropertyValue", {"Property": "Alias", "String": name})
             SubElement(part, "PropertyValue", {"Property": "Name", "PropertyPath": path})
 
@@ -225,16 +225,20 @@ def _write_alternate_keys(entity_type: Element, table: Table) -> None:
 def _annotate(element: Element, column: ColumnDefinition) -> None:
     if column.description:
         SubElement(
-            element, "Annotation", {"Term": "Core.Description", "String": column.description}
+            element,
+            "Annotation",
+            {"Term": "Org.OData.Core.V1.Description", "String": column.description},
         )
     if column.kind.is_lookup or not (column.valid_for_create or column.valid_for_update):
-        SubElement(element, "Annotation", {"Term": "Core.Computed", "Bool": "true"})
-        permissions = SubElement(element, "Annotation", {"Term": "Core.Permissions"})
-        SubElement(permissions, "EnumMember").text = "Core.Permission/Read"
+        SubElement(element, "Annotation", {"Term": "Org.OData.Core.V1.Computed", "Bool": "true"})
+        permissions = SubElement(element, "Annotation", {"Term": "Org.OData.Core.V1.Permissions"})
+        SubElement(permissions, "EnumMember").text = "Org.OData.Core.V1.Permission/Read"
 
 
 def _annotate_tracking(element: Element, table: Table) -> None:
-    annotation = SubElement(element, "Annotation", {"Term": "Capabilities.ChangeTracking"})
+    annotation = SubElement(
+        element, "Annotation", {"Term": "Org.OData.Capabilities.V1.ChangeTracking"}
+    )
     record = SubElement(annotation, "Record")
     supported = "true" if table.definition.change_tracking_enabled else "false"
     SubElement(record, "PropertyValue", {"Property": "Supported", "Bool": supported})
