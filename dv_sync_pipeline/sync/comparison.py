@@ -31,7 +31,7 @@ from dv_sync_pipeline.sync.values import empty_frame, frame_of_rows
 from dv_sync_pipeline.webapi.client import Dataverse
 from dv_sync_pipeline.webapi.metadata import Column, TableSchema
 
-__all__ = ["Clock", "Comparison", "TablePass", "compare_sides", "links_of"]
+__all__ = ["Clock", "Comparison", "TablePass", "compare_sides", "links_of", "names_to_read"]
 
 Clock: TypeAlias = Callable[[], datetime]
 """Tells the time, in UTC."""
@@ -113,6 +113,11 @@ def links_of(
     )
 
 
+def names_to_read(schema: TableSchema, columns: Mapping[str, Column]) -> list[str]:
+    """The columns to ask for; the id comes unasked."""
+    return [column.name for column in columns.values() if column.name != schema.primary_id]
+
+
 async def compare_sides(task: TablePass) -> Comparison:
     """Read both environments at the same time and compare them."""
     began = task.clock()
@@ -166,7 +171,7 @@ async def _read(
     columns: Mapping[str, Column],
     id_name: str,
 ) -> pl.DataFrame:
-    names = [column.name for column in columns.values() if column.name != schema.primary_id]
+    names = names_to_read(schema, columns)
     where = f"{environment.name}, table {schema.name}"
     total = await environment.count(schema)
     pages, done = [empty_frame(columns)], 0

@@ -19,9 +19,14 @@ from dv_sync_pipeline.sync.mapping import (
     VERSION,
     TableMapping,
 )
-from dv_sync_pipeline.sync.projection import LINKS_SCHEMA, MESSAGE, REASON, Projection
+from dv_sync_pipeline.sync.projection import (
+    LINKS_SCHEMA,
+    MESSAGE,
+    REASON,
+    Projection,
+    folded_key,
+)
 from dv_sync_pipeline.sync.report import DifferenceKind, ParkedReason, RowDifference
-from dv_sync_pipeline.sync.values import fold_keys
 
 __all__ = ["CHANGED", "STATUS_CHANGED", "Difference", "compare", "row_differences"]
 
@@ -77,7 +82,9 @@ def compare(
     `present` has the columns of `mapping.secondary_columns`, `links` those of `LINKS_SCHEMA`.
     """
     wanted = projection.wanted.with_row_index(_WANTED)
-    present = _with_folded_key(present, mapping).with_row_index(_PRESENT)
+    present = present.with_row_index(_PRESENT).with_columns(
+        folded_key(present, mapping, id_name=SECONDARY_ID)
+    )
     by_link = _match_by_link(wanted, present, links)
     others = _other_links(links, by_link, present, projection.primary_ids)
     by_key = _match_by_key(wanted, present, by_link, claimed=others.filter("@is_claimed"))
@@ -105,11 +112,6 @@ def compare(
 
 def _without(frame: pl.DataFrame, other: pl.DataFrame, *, on: str) -> pl.DataFrame:
     return frame.join(other.select(on), on=on, how="anti", maintain_order="left")
-
-
-def _with_folded_key(present: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
-    key = fold_keys(present, mapping.key) if mapping.key else pl.col(SECONDARY_ID)
-    return present.with_columns(key.alias(FOLDED_KEY))
 
 
 def _match_by_link(

@@ -22,7 +22,7 @@ from dv_sync_pipeline.sync.mapping import (
 from dv_sync_pipeline.sync.report import ParkedReason
 from dv_sync_pipeline.sync.values import fold_keys
 
-__all__ = ["LINKS_SCHEMA", "REASON", "Projection", "project"]
+__all__ = ["LINKS_SCHEMA", "MESSAGE", "REASON", "Projection", "folded_key", "project"]
 
 LINKS_SCHEMA = pl.Schema(
     {
@@ -142,18 +142,23 @@ def _with_parents(
 
 
 def _with_keys(frame: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
+    folded = folded_key(frame, mapping, id_name=PRIMARY_ID)
     if not mapping.key:
-        identity = pl.col(PRIMARY_ID)
-        return frame.with_columns(identity.alias(KEY), identity.alias(FOLDED_KEY))
+        return frame.with_columns(folded, pl.col(PRIMARY_ID).alias(KEY))
     by_name = {column.name: column for column in mapping.columns}
     shown = [
         pl.col(_parent_key(by_name[name]) if by_name[name].parent else name).cast(pl.String)
         for name in mapping.key
     ]
     return frame.with_columns(
-        pl.concat_str(shown, separator=", ", ignore_nulls=True).alias(KEY),
-        fold_keys(frame, mapping.key).alias(FOLDED_KEY),
+        folded, pl.concat_str(shown, separator=", ", ignore_nulls=True).alias(KEY)
     )
+
+
+def folded_key(frame: pl.DataFrame, mapping: TableMapping, *, id_name: str) -> pl.Expr:
+    """The column `FOLDED_KEY` of a frame of either side, whose ids stand in `id_name`."""
+    key = fold_keys(frame, mapping.key) if mapping.key else pl.col(id_name)
+    return key.alias(FOLDED_KEY)
 
 
 def _reason(mapping: TableMapping, links: pl.DataFrame) -> pl.Expr:

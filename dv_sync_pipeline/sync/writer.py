@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import polars as pl
 
 from dv_sync_pipeline.errors import RequestFailedError, RequestRefusedError
-from dv_sync_pipeline.sync.comparison import TablePass, links_of
+from dv_sync_pipeline.sync.comparison import TablePass, links_of, names_to_read
 from dv_sync_pipeline.sync.difference import CHANGED, STATUS_CHANGED, Difference
 from dv_sync_pipeline.sync.mapping import (
     FOLDED_KEY,
@@ -25,8 +25,9 @@ from dv_sync_pipeline.sync.mapping import (
     STATUS_COLUMNS,
     VERSION,
 )
+from dv_sync_pipeline.sync.projection import folded_key
 from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow
-from dv_sync_pipeline.sync.values import fold_keys, frame_of_rows
+from dv_sync_pipeline.sync.values import frame_of_rows
 from dv_sync_pipeline.webapi.metadata import TableSchema
 from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, Reference, RowWrite
 
@@ -241,11 +242,11 @@ class _Writer:
         """Those of the rows that the secondary shows as expected in the columns `proof`."""
         mapping = self._task.mapping
         columns = mapping.secondary_columns
-        names = [c.name for c in columns.values() if c.name != self._schema.primary_id]
-        rows = await self._task.secondary.read_rows(self._schema, sorted(ids), names)
+        rows = await self._task.secondary.read_rows(
+            self._schema, sorted(ids), names_to_read(self._schema, columns)
+        )
         present = frame_of_rows(rows, columns, where=self._task.secondary.name)
-        key = fold_keys(present, mapping.key) if mapping.key else pl.col(SECONDARY_ID)
-        present = present.with_columns(key.alias(FOLDED_KEY))
+        present = present.with_columns(folded_key(present, mapping, id_name=SECONDARY_ID))
         both = expected.join(present, on=SECONDARY_ID, suffix="@there")
         same = [pl.col(name).eq_missing(pl.col(f"{name}@there")) for name in proof]
         return set(both.filter(pl.all_horizontal(pl.lit(True), *same))[SECONDARY_ID])

@@ -384,6 +384,32 @@ def test_a_lost_request_is_repeated(hotels):
     assert {hotel: ("H-1",)} == hotels.shown("property", "code")
 
 
+def test_a_create_that_was_repeated_on_the_way_is_no_duplicate(hotels):
+    """Refused because the row is there already, and it is the very row: it counts as created."""
+    hotel = hotels.hotel(1)
+    hotels.secondary.refuse = lambda table, write: hotels.secondary.put(
+        table, write.id, **write.values
+    )
+
+    report = sync(hotels)["hotel"]
+
+    assert {"read": 1, "created": 1} == counts(report)
+    assert {hotel: ("H-1",)} == hotels.shown("property", "code")
+
+
+def test_a_key_that_somebody_takes_in_the_meantime_parks_the_row(hotels):
+    """A foreign row with our key, entered after both sides were read, is left alone."""
+    hotels.hotel(1)
+    hotels.secondary.refuse = lambda table, _write: hotels.secondary.put(
+        table, row_id(900), code="H-1", title="Theirs"
+    )
+
+    report = sync(hotels)["hotel"]
+
+    assert [ParkedReason.DUPLICATE_KEY] == [row.reason for row in report.parked_rows]
+    assert {row_id(900): ("Theirs",)} == hotels.shown("property", "title")
+
+
 def test_an_update_whose_answer_is_lost_is_compared(hotels):
     """An update counts as done only if the row shows its values."""
     hotel = hotels.hotel(1)
