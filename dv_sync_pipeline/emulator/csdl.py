@@ -65,7 +65,8 @@ def metadata_document(catalog: Catalog, *, annotated: bool = False) -> bytes:
         SubElement(reference, "edmx:Include", {"Namespace": vocabulary, "Alias": alias})
     services = SubElement(root, "edmx:DataServices")
     _Document(catalog, annotated=annotated).write(services)
-    return ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    document: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return document
 
 
 class _Document:
