@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from dv_sync_pipeline.emulator import metadata_ids
 from dv_sync_pipeline.emulator.catalog import Catalog, Table
 from dv_sync_pipeline.emulator.schema import (
     ColumnDefinition,
@@ -54,6 +55,11 @@ class MetadataObject:
     navigation: Mapping[str, Callable[[], "MetadataObject | Sequence[MetadataObject] | None"]] = (
         field(default_factory=dict)
     )
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether lists hold several types, so that each object names its own."""
+        return bool(self.base_names) or self.type_name.endswith("RelationshipMetadata")
 
     @property
     def odata_type(self) -> str:
@@ -104,7 +110,7 @@ def entity(catalog: Catalog, table: Table) -> MetadataObject:
 def _entity_properties(table: Table) -> Json:
     definition = table.definition
     return {
-        "MetadataId": metadata_id("table", table.name),
+        "MetadataId": metadata_ids.table_id(table.name),
         "LogicalName": table.name,
         "SchemaName": definition.schema_name,
         "EntitySetName": table.entity_set,
@@ -212,7 +218,7 @@ def attribute(table: Table, column: ColumnDefinition) -> MetadataObject:
 
 def _base_properties(table: Table, column: ColumnDefinition) -> Json:
     return {
-        "MetadataId": metadata_id("column", table.name, column.name),
+        "MetadataId": metadata_ids.column_id(table.name, column.name),
         "LogicalName": column.name,
         "SchemaName": column.schema_name,
         "EntityLogicalName": table.name,
@@ -393,7 +399,7 @@ def _option_set_properties(
     display_name: str,
 ) -> Json:
     head = {
-        "MetadataId": metadata_id("option set", name),
+        "MetadataId": metadata_ids.option_set_id(name),
         "Name": name,
         "IsGlobal": is_global,
         "IsCustomOptionSet": True,
@@ -454,7 +460,7 @@ def key(table: Table, definition: KeyDefinition) -> MetadataObject:
     return MetadataObject(
         "EntityKeyMetadata",
         {
-            "MetadataId": metadata_id("key", table.name, definition.name),
+            "MetadataId": metadata_ids.key_id(table.name, definition.name),
             "LogicalName": definition.name,
             "SchemaName": definition.schema_name,
             "EntityLogicalName": table.name,
@@ -543,7 +549,7 @@ def _one_to_many(
     return MetadataObject(
         "OneToManyRelationshipMetadata",
         {
-            "MetadataId": metadata_id("relationship", schema_name),
+            "MetadataId": metadata_ids.relationship_id(schema_name),
             "SchemaName": schema_name,
             "RelationshipType": "OneToManyRelationship",
             "ReferencingEntity": table.name,
@@ -573,7 +579,7 @@ def many_to_many(pairs: ManyToManyDefinition) -> MetadataObject:
     return MetadataObject(
         "ManyToManyRelationshipMetadata",
         {
-            "MetadataId": metadata_id("relationship", pairs.schema_name),
+            "MetadataId": metadata_ids.relationship_id(pairs.schema_name),
             "SchemaName": pairs.schema_name,
             "RelationshipType": "ManyToManyRelationship",
             "IntersectEntityName": pairs.intersect,

@@ -120,7 +120,7 @@ def render(
     for name in names:
         if name not in item.properties:
             raise _unknown_property(item, name)
-    body: dict[str, Any] = {"@odata.type": item.odata_type} if item.base_names else {}
+    body: dict[str, Any] = {"@odata.type": item.odata_type} if item.is_typed else {}
     body |= {name: item.properties[name] for name in names}
     body.setdefault("MetadataId", item.properties["MetadataId"])
     for expansion in parse_expand(options["$expand"]) if "$expand" in options else ():

@@ -55,7 +55,7 @@ class PayloadReader:
         self._store = store
         self._switches = switches
         self._user = user
-        self._references: dict[tuple[str, str], tuple[str, str]] = {}
+        self._bound: dict[tuple[str, str, str], dict[str, str]] = {}
 
     def read_new(self, table: Table, payload: Any) -> tuple[dict[str, Any], Nested]:
         """The values that a create sets, and the rows nested in it."""
@@ -75,7 +75,8 @@ class PayloadReader:
         for name, value in payload.items():
             decode = decoders.get(name)
             if decode is None:
-                self._read_special(table, name, value, values, nested)
+                if name[:1] != "@":  # what is said about the object itself is not about a column
+                    self._read_special(table, name, value, values, nested)
             elif value is None:
                 _clear(table, name, values)
             else:
@@ -102,6 +103,10 @@ class PayloadReader:
     def _bind(
         self, table: Table, name: str, value: Any, values: dict[str, Any], nested: Nested | None
     ) -> None:
+        known = self._bound.get((table.name, name, value)) if isinstance(value, str) else None
+        if known is not None:
+            values.update(known)
+            return
         if name not in table.navigation:
             self._bind_collection(table, name, value, nested)
             return
@@ -112,9 +117,11 @@ class PayloadReader:
             _clear(table, column.name, values)
             return
         target, row_id = self._resolve(table, name, value, lookups)
-        values[column.name] = row_id
+        pointer = {column.name: row_id}
         if column.is_polymorphic:
-            values[target_column(column.name)] = target
+            pointer[target_column(column.name)] = target.name
+        self._bound[table.name, name, value] = pointer
+        values.update(pointer)
 
     def _bind_collection(self, table: Table, name: str, value: Any, nested: Nested | None) -> None:
         collection = find_collection(self._store.catalog, table, name)
@@ -126,18 +133,14 @@ class PayloadReader:
 
     def _resolve(
         self, table: Table, name: str, value: Any, lookups: tuple[LookupDefinition, ...]
-    ) -> tuple[str, str]:
+    ) -> tuple[Table, str]:
         if not isinstance(value, str):
             raise replies.bad_payload(table.entity_set, f"'{name}' must be bound to a text.")
-        known = self._references.get((name, value))
-        if known is not None:
-            return known
         target, row_id = self.resolve_reference(value)
         if target.name not in {lookup.target for lookup in lookups}:
             raise replies.wrong_target(table.entity_set, property_name=name, found=target.name)
         self._require_link(table, target, name)
-        self._references[name, value] = (target.name, row_id)
-        return target.name, row_id
+        return target, row_id
 
     def _require_link(self, table: Table, target: Table, name: str) -> None:
         """A link needs Append here and AppendTo there; an owner needs Assign (DATAVERSE 13)."""

@@ -71,9 +71,9 @@ class Writer:
         defaults = {**store.defaults(table), **self._authorship(table), **preset}
 
         def complete(given: dict[str, Any]) -> tuple[Any, ...]:
-            values = {**defaults, **given}
             if table.has_state and "statuscode" in given:
                 check_new_state(table, given)
+            values = {**defaults, **given}
             if not values.get(primary_id):
                 values[primary_id] = store.new_id()
             if given.get("overriddencreatedon"):
