@@ -17,7 +17,13 @@ from dv_sync_pipeline import config
 from dv_sync_pipeline.cli import run
 from dv_sync_pipeline.cli.surroundings import Surroundings
 from dv_sync_pipeline.emulator.launch import RunningEmulator, running_emulator
-from dv_sync_pipeline.emulator.users import ADMINISTRATOR, PIPELINE, TENANT_ID, Application
+from dv_sync_pipeline.emulator.users import (
+    ADMINISTRATOR,
+    PIPELINE,
+    STRANGER,
+    TENANT_ID,
+    Application,
+)
 from dv_sync_pipeline.errors import UnreachableError
 
 ARGUMENTS = ("primary=0", "secondary=0", "--sample", "hotels", "--rows", "60")
@@ -158,6 +164,44 @@ def test_missing_token_is_answered_with_the_address_of_the_authority(running):
         f"Bearer authorization_uri={url}/{TENANT_ID}/oauth2/authorize, resource_id={url}/"
         == answer.headers["WWW-Authenticate"]
     )
+
+
+def _create_brand(
+    running: RunningEmulator, environment: str, application: Application, *, code: str
+) -> int:
+    """The status that an attempt to create a brand is answered with."""
+    answer = _ask_msal(running, environment, application.client_secret, application=application)
+    with _client(running) as client:
+        return client.post(
+            f"{running.urls[environment]}/api/data/v9.2/contoso_brands",
+            headers={"Authorization": f"Bearer {answer['access_token']}"},
+            json={"contoso_name": code, "contoso_code": code},
+        ).status_code
+
+
+@pytest.mark.parametrize(
+    ("environment", "application", "status"),
+    [
+        ("primary", PIPELINE, 403),
+        ("secondary", PIPELINE, 204),
+        ("primary", ADMINISTRATOR, 204),
+        ("secondary", ADMINISTRATOR, 204),
+        ("primary", STRANGER, 403),
+        ("secondary", STRANGER, 403),
+    ],
+)
+def test_users_have_the_roles_that_they_need(running, environment, application, status):
+    """The pipeline writes the secondary alone, an administrator everything, a stranger nothing."""
+    code = f"B-{application.full_name[:6]}"
+
+    assert status == _create_brand(running, environment, application, code=code)
+
+
+def test_stranger_may_ask_who_it_is(running):
+    """WhoAmI succeeds without any role (DATAVERSE 1.2)."""
+    answer = _ask_msal(running, "primary", STRANGER.client_secret, application=STRANGER)
+
+    assert 200 == _who_am_i(running, "primary", answer["access_token"]).status_code
 
 
 def test_any_token_needs_none():
