@@ -3,6 +3,7 @@
 import re
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import click
@@ -69,7 +70,7 @@ def emulator(
             plain_http=plain_http,
             any_token=any_token,
         )
-        run_emulator(options, announce=click.echo)
+        run_emulator(options, announce=click.echo, remark=partial(click.echo, err=True))
 
 
 def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":

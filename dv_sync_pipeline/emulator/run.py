@@ -70,9 +70,12 @@ class EmulatorOptions:
     behaviour: Behaviour = field(default_factory=Behaviour)
 
 
-def run_emulator(options: EmulatorOptions, *, announce: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; `announce` is told `NAME URL ready` for each environment.
+def run_emulator(
+    options: EmulatorOptions, *, announce: Callable[[str], None], remark: Callable[[str], None]
+) -> None:
+    """Serve until SIGINT or SIGTERM.
 
+    `announce` is told `NAME URL ready` for each environment, `remark` what a person may not expect.
     Raises `UsageError` when a port or the state folder cannot be used.
     """
     with ExitStack() as stack:
@@ -82,7 +85,7 @@ def run_emulator(options: EmulatorOptions, *, announce: Callable[[str], None]) -
         with _state_in_words(options.state):
             keys = _prepare_state(options)
             environments = [
-                stack.enter_context(_opened(name, listener, options, keys))
+                stack.enter_context(_opened(name, listener, options, keys, remark=remark))
                 for name, listener in listeners.items()
             ]
             _write_sync_file(environments, options)
@@ -149,7 +152,12 @@ def _read_token_key(file: Path) -> bytes:
 
 @contextmanager
 def _opened(
-    name: str, listener: socket, options: EmulatorOptions, keys: _Keys
+    name: str,
+    listener: socket,
+    options: EmulatorOptions,
+    keys: _Keys,
+    *,
+    remark: Callable[[str], None],
 ) -> Iterator[ServedEnvironment]:
     """One environment with its store, filled if it is new, closed at the end."""
     scheme = "http" if options.plain_http else "https"
@@ -159,6 +167,8 @@ def _opened(
     try:
         if store.is_new:
             _fill(store, name, options)
+        elif options.sample is not None:
+            remark(f"{name} was found in {options.state}; the sample is not loaded again")
         tokens = _open_tokens(store, url, keys, clock)
         environment = EmulatedEnvironment(
             name=name,

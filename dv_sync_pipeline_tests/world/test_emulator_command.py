@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,15 @@ from dv_sync_pipeline import config
 from dv_sync_pipeline.cli import run
 from dv_sync_pipeline.cli.surroundings import Surroundings
 from dv_sync_pipeline.emulator.launch import RunningEmulator, running_emulator
+from dv_sync_pipeline.emulator.store import Store
+from dv_sync_pipeline.emulator.system import found_environment
 from dv_sync_pipeline.emulator.users import (
     ADMINISTRATOR,
     PIPELINE,
     STRANGER,
     TENANT_ID,
     Application,
+    add_users,
 )
 from dv_sync_pipeline.errors import UnreachableError
 
@@ -257,26 +261,44 @@ def test_restart_keeps_rows_and_does_not_load_the_sample_again(tmp_path):
 # ---- life and death -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_ends_it_cleanly(tmp_path, number):
-    """Ctrl-C and SIGTERM end it with exit code 0 and no word, even if SIGINT was ignored before.
+def _run_until_signal(number: signal.Signals, *arguments: str) -> tuple[int, str, str]:
+    """Start as a shell does in the background, wait until ready, send the signal.
 
-    A shell that starts a command in the background lets it ignore SIGINT.
+    The exit code, and what was said on standard output after the ready line and on standard error.
     """
     program = (
         "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN);"
         "from dv_sync_pipeline.cli import main; main()"
     )
-    command = [sys.executable, "-c", program, "emulator", "primary=0", "--state", str(tmp_path)]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, "emulator", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline().endswith(" ready\n")
         process.send_signal(number)
-        rest, complaints = process.communicate(timeout=20)
+        rest, complaints = process.communicate(timeout=60)
+    return process.returncode, rest, complaints
 
-    assert (0, "", "") == (process.returncode, rest, complaints)
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_ends_it_cleanly(tmp_path, number):
+    """Ctrl-C and SIGTERM end it with exit code 0 and no word, even if SIGINT was ignored before."""
+    assert (0, "", "") == _run_until_signal(number, "primary=0", "--state", str(tmp_path))
+
+
+def test_sample_that_is_not_loaded_is_remarked_upon(tmp_path):
+    """Who asks for a sample in a folder that has data already is told that it keeps its data."""
+    with closing(Store(tmp_path / "primary.db")) as store:
+        found_environment(store, organization_name="primary")
+        add_users(store, environment="primary")
+    arguments = ("primary=0", "--sample", "hotels", "--state", str(tmp_path))
+
+    _, _, complaints = _run_until_signal(signal.SIGTERM, *arguments)
+
+    assert "primary was found" in complaints
 
 
 def test_port_in_use_is_a_clear_error(tmp_path, capsys):
