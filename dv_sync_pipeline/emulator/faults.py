@@ -459,13 +459,21 @@ class WebhookDelayed(WebhookEffect, frozen=True):
     seconds: float = 1.0
 
 
+class WebhookCorrupted(WebhookEffect, frozen=True):
+    """Sent with another body."""
+
+    body: str = '{"PrimaryEntityName":'
+
+
 class WebhookReordered(WebhookEffect, frozen=True):
     """Held back until as many later ones have been sent."""
 
     places: int = 1
 
 
-AnyWebhookEffect: TypeAlias = WebhookDropped | WebhookDuplicated | WebhookDelayed | WebhookReordered
+AnyWebhookEffect: TypeAlias = (
+    WebhookDropped | WebhookDuplicated | WebhookDelayed | WebhookCorrupted | WebhookReordered
+)
 AnyRequestEffect: TypeAlias = (
     AnswerInstead
     | ExpiredDeltaToken

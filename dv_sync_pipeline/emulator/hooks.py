@@ -23,6 +23,7 @@ from dv_sync_pipeline.emulator.catalog import target_column
 from dv_sync_pipeline.emulator.faults import (
     AnyWebhookEffect,
     Notice,
+    WebhookCorrupted,
     WebhookDelayed,
     WebhookDropped,
     WebhookDuplicated,
@@ -214,13 +215,14 @@ class Courier:
     def accept(self, delivery: Delivery) -> None:
         """Deliver in the background, with whatever goes wrong."""
         effects = self._faults_on(Notice(delivery.message, delivery.table, delivery.user_id))
-        self._start(delivery, effects)
+        fate = _decide_fate(delivery, effects)
+        if not fate.places:
+            self._start(fate)
         for held in self._held:
             held.places_left -= 1
         self._release([held for held in self._held if held.places_left <= 0])
-        places = sum(effect.places for effect in effects if isinstance(effect, WebhookReordered))
-        if places:
-            self._held.append(_HeldDelivery(delivery, places))
+        if fate.places:
+            self._held.append(_HeldDelivery(fate, fate.places))
 
     async def settle(self) -> None:
         """Return when nothing is under way; what was held back is sent first."""
@@ -239,24 +241,21 @@ class Courier:
         except Failure as failure:
             raise DataverseError(400, failure.code, failure.text) from None
 
-    def _start(self, delivery: Delivery, effects: list[AnyWebhookEffect]) -> None:
-        if any(isinstance(effect, WebhookDropped | WebhookReordered) for effect in effects):
-            return
-        delay = sum(effect.seconds for effect in effects if isinstance(effect, WebhookDelayed))
-        copies = [effect.copies for effect in effects if isinstance(effect, WebhookDuplicated)]
-        for _ in range(max(copies, default=1)):
-            task = asyncio.get_running_loop().create_task(self._run(delivery, delay))
+    def _start(self, fate: "_Fate") -> None:
+        for _ in range(fate.copies):
+            task = asyncio.get_running_loop().create_task(self._run(fate))
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
 
     def _release(self, ready: list["_HeldDelivery"]) -> None:
         for held in ready:
             self._held.remove(held)
-            self._start(held.delivery, [])
+            self._start(held.fate)
 
-    async def _run(self, delivery: Delivery, delay_seconds: float) -> None:
-        if delay_seconds:
-            await self._sleep(delay_seconds)
+    async def _run(self, fate: "_Fate") -> None:
+        delivery = fate.delivery
+        if fate.delay_seconds:
+            await self._sleep(fate.delay_seconds)
         async with self._places:
             started = self._store.clock()
             failure = await self._attempt_twice(delivery)
@@ -305,11 +304,47 @@ class Courier:
         self._store.load_rows("asyncoperation", [job])
 
 
+@dataclass(frozen=True, slots=True)
+class _Fate:
+    """What becomes of a delivery.
+
+    Attributes:
+        delivery: perhaps with another body.
+        copies: how often it is sent; 0 loses it.
+        delay_seconds: wait before.
+        places: how many later ones overtake it.
+
+    """
+
+    delivery: Delivery
+    copies: int = 1
+    delay_seconds: float = 0.0
+    places: int = 0
+
+
+def _decide_fate(delivery: Delivery, effects: Iterable[AnyWebhookEffect]) -> _Fate:
+    fate = _Fate(delivery)
+    for effect in effects:
+        match effect:
+            case WebhookDropped():
+                fate = replace(fate, copies=0)
+            case WebhookDuplicated(copies=copies):
+                fate = replace(fate, copies=copies)
+            case WebhookDelayed(seconds=seconds):
+                fate = replace(fate, delay_seconds=fate.delay_seconds + seconds)
+            case WebhookReordered(places=places):
+                fate = replace(fate, places=fate.places + places)
+            case WebhookCorrupted(body=body):
+                payload = replace(delivery.payload, body=body.encode())
+                fate = replace(fate, delivery=replace(delivery, payload=payload))
+    return fate
+
+
 @dataclass(slots=True)
 class _HeldDelivery:
     """One that waits until later ones have overtaken it."""
 
-    delivery: Delivery
+    fate: _Fate
     places_left: int
 
 

@@ -620,6 +620,29 @@ def test_delayed(world):
     assert 1 == len(world.received)
 
 
+def test_corrupted(world):
+    """The receiver gets something that is no JSON."""
+    world.register("Create")
+    world.arm({"effect": {"kind": "webhook_corrupted", "body": "{"}})
+
+    world.play(world.create)
+
+    assert [b"{"] == [request.content for request in world.received]
+
+
+def test_two_faults_on_one_delivery(world):
+    """Late and twice."""
+    world.register("Create")
+    world.arm(
+        {"effect": {"kind": "webhook_duplicated"}},
+        {"effect": {"kind": "webhook_delayed", "seconds": 3}},
+    )
+
+    world.play(world.create)
+
+    assert ([3, 3], 2) == (world.slept, len(world.received))
+
+
 def test_reordered(world):
     """The creation is overtaken by two updates."""
     for message in ("Create", "Update"):
