@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -112,13 +112,19 @@ def running_dagster(
     workspace = home / "workspace.yaml"
     workspace.write_text(_WORKSPACE.format(host=HOST, port=code_port), encoding="utf-8")
     _prepare_database(environment)
-    with contextlib.ExitStack() as stack:
-        services = [
-            stack.enter_context(_running(name, arguments, home=home, environment=environment))
-            for name, arguments in _commands(workspace, port=port, code_port=code_port).items()
-        ]
-        _wait_until_ready(f"http://{HOST}:{port}/server_info", services)
+    services: list[Service] = []
+    try:
+        # In this order: a UI that is there before its code location shows an error instead of it.
+        for name, arguments, answers in (
+            ("code server", _code_server(code_port), lambda: _accepts(code_port)),
+            ("daemon", ["dagster._daemon", "run", "-w", str(workspace)], lambda: True),
+            ("webserver", _webserver(port, workspace), lambda: _serves(port)),
+        ):
+            services.append(_start(name, arguments, home=home, environment=environment))
+            _wait_until(answers, services)
         yield services
+    finally:
+        _stop(services)
 
 
 def wait_for_any(services: Sequence[Service]) -> None:
@@ -129,15 +135,13 @@ def wait_for_any(services: Sequence[Service]) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _commands(workspace: Path, *, port: int, code_port: int) -> dict[str, list[str]]:
+def _code_server(port: int) -> list[str]:
     module = ("-m", "dv_sync_pipeline.definitions", "--location-name", "dv_sync_pipeline")
-    code = ("code-server", "start", *module, "-h", HOST, "-p", str(code_port))
-    at = ("-w", str(workspace))
-    return {
-        "code server": ["dagster", *code],
-        "webserver": ["dagster_webserver", "-h", HOST, "-p", str(port), *at],
-        "daemon": ["dagster._daemon", "run", *at],
-    }
+    return ["dagster", "code-server", "start", *module, "-h", HOST, "-p", str(port)]
+
+
+def _webserver(port: int, workspace: Path) -> list[str]:
+    return ["dagster_webserver", "-h", HOST, "-p", str(port), "-w", str(workspace)]
 
 
 def _prepare_database(environment: Mapping[str, str]) -> None:
@@ -149,10 +153,9 @@ def _prepare_database(environment: Mapping[str, str]) -> None:
         raise UnreachableError("Dagster's database cannot be prepared", why=redact(done.stderr))
 
 
-@contextlib.contextmanager
-def _running(
+def _start(
     name: str, arguments: Sequence[str], *, home: Path, environment: Mapping[str, str]
-) -> Iterator[Service]:
+) -> Service:
     log = home / f"{name.replace(' ', '-')}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own command
@@ -163,34 +166,46 @@ def _running(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    try:
-        yield Service(name, process, log)
-    finally:
-        _stop(process)
+    return Service(name, process, log)
 
 
-def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """Ask, wait, and then make sure of the whole session: run workers are children of theirs."""
-    process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(STOP_SECONDS_MAX)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def _stop(services: Sequence[Service]) -> None:
+    """Ask all, wait, then make sure of their whole sessions: run workers are children of theirs."""
+    for service in services:
+        service.process.terminate()
+    deadline = time.monotonic() + STOP_SECONDS_MAX
+    for service in services:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            service.process.wait(max(0.0, deadline - time.monotonic()))
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(service.process.pid, signal.SIGKILL)
+        service.process.wait()
 
 
-def _wait_until_ready(url: str, services: Sequence[Service]) -> None:
+def _wait_until(answers: Callable[[], bool], services: Sequence[Service]) -> None:
+    """Until the youngest of the services answers; `UnreachableError` when any of them ends."""
     deadline = time.monotonic() + START_SECONDS_MAX
-    while not _answers(url):
+    while not answers():
         for service in services:
             service.ensure_running()
         if time.monotonic() > deadline:
-            raise UnreachableError("Dagster's UI does not answer", where=url)
+            raise UnreachableError(
+                f"Dagster's {services[-1].name} does not answer", where=str(services[-1].log)
+            )
         time.sleep(_POLL_SECONDS)
 
 
-def _answers(url: str) -> bool:
+def _accepts(port: int) -> bool:
     try:
+        socket.create_connection((HOST, port), timeout=1.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def _serves(port: int) -> bool:
+    try:
+        url = f"http://{HOST}:{port}/server_info"
         return httpx.get(url, timeout=2.0, trust_env=False).is_success
     except httpx.HTTPError:
         return False

@@ -15,6 +15,7 @@ import pytest
 from dv_sync_pipeline.emulator.launch import running_emulator
 from dv_sync_pipeline_tests.worlds.judge import Judge
 
+ROOMS = 4000
 DV_SYNC = [sys.executable, "-c", "from dv_sync_pipeline.cli import main; main()"]
 
 
@@ -37,11 +38,11 @@ class World:
         kept = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
         return {**kept, "DV_SYNC_CONFIG": str(self.sync_yaml)}
 
-    def dv_sync(self, *arguments):
+    def dv_sync(self, *arguments, **variables):
         """Run a command in a process of its own, to its end."""
         return subprocess.run(
             [*DV_SYNC, *arguments],
-            env=self.variables,
+            env={**self.variables, **variables},
             capture_output=True,
             text=True,
             check=False,
@@ -85,8 +86,8 @@ def small_world(tmp_path_factory):
 
 @pytest.fixture
 def large_world(tmp_path):
-    """Environments with 6,000 rooms: enough to be interrupted half way."""
-    with a_world(tmp_path, rooms=6000) as world:
+    """Environments with rooms enough to be interrupted half way."""
+    with a_world(tmp_path, rooms=ROOMS) as world:
         yield world
 
 
@@ -95,3 +96,11 @@ def occupied_port():
     """A port on which somebody else listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
+
+
+@pytest.fixture
+def free_port():
+    """A port on which nobody listened a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    return port
