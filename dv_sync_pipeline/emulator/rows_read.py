@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from dv_sync_pipeline.emulator import references, replies
 from dv_sync_pipeline.emulator.catalog import Table
+from dv_sync_pipeline.emulator.changes import count_changes, is_tracking, read_changes
 from dv_sync_pipeline.emulator.conditions import Condition
 from dv_sync_pipeline.emulator.fetch_reply import read_fetch
 from dv_sync_pipeline.emulator.handlers import Handler
@@ -34,7 +35,8 @@ def _read_many(call: Call) -> Reply:
         raise replies.not_implemented("queries in SQL")
     if "fetchXml" in call.options:
         return read_fetch(call)
-    return read_list(call, call.table, call.table.entity_set)
+    tracked = read_changes(call) if is_tracking(call) else None
+    return tracked or read_list(call, call.table, call.table.entity_set)
 
 
 def read_list(
@@ -114,6 +116,8 @@ def _answer(
 
 
 def _count(call: Call) -> Reply:
+    if "$deltatoken" in call.options:
+        return count_changes(call)
     call.require_options("$filter")
     reader = _reader(call)
     number = reader.count(reader.selection(call.table, call.options))
