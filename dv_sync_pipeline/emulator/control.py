@@ -4,8 +4,8 @@ Belongs here: the addresses and what they answer. Does not belong here: what the
 (`snapshots.py`, `clock.py`, `faults.py`, `hooks.py`).
 
 They are no part of Dataverse. They exist only when asked for (`--control`), answer only to this
-machine and only under a name of this machine, so that no page in a browser can pull them by having
-its own name resolved to 127.0.0.1.
+machine and only under a name of this machine. No page from elsewhere, open in a browser here, can
+pull them: neither by sending a form, nor by having its own name resolved to 127.0.0.1.
 
     GET    /control                            what there is
     POST   /control/reset                      as it was when the emulator started
@@ -302,5 +302,7 @@ def _is_loopback(scope: Scope) -> bool:
 
 
 def _names_this_machine(scope: Scope) -> bool:
-    host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-    return urlsplit(f"//{host}").hostname in _LOCAL_NAMES
+    """Both the address that was asked, and the page that asked, if it was one."""
+    headers = dict(scope["headers"])
+    addresses = [b"//" + headers.get(b"host", b""), headers.get(b"origin", b"//localhost")]
+    return all(urlsplit(text.decode("latin-1")).hostname in _LOCAL_NAMES for text in addresses)

@@ -114,6 +114,19 @@ def test_other_names_see_nothing(world, host):
     assert 404 == world.ask("POST", "/reset", host=host).status_code
 
 
+@pytest.mark.parametrize("origin", ["https://attacker.example", "null"])
+def test_pages_from_elsewhere_see_nothing(world, origin):
+    """A page that sends a form to this machine cannot hide where it comes from."""
+    assert 404 == world.ask("POST", "/reset", headers={"Origin": origin}).status_code
+
+
+def test_a_page_of_this_machine_may(world):
+    """A test that runs in a browser."""
+    headers = {"Origin": "http://localhost:3000"}
+
+    assert 200 == world.ask("GET", "/", headers=headers).status_code
+
+
 # ---- state --------------------------------------------------------------------------------------
 
 
