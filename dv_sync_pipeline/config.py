@@ -48,6 +48,7 @@ DEFAULT_FILE_NAME = "sync.yaml"
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 _LOGICAL_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_QUOTE_VARIABLES = 'Between { } a variable needs quotes: "${NAME}"'
 _STATUS_COLUMNS = frozenset({"statecode", "statuscode"})
 
 
@@ -359,7 +360,10 @@ def parse(text: str, variables: Mapping[str, str], *, file: Path) -> Configurati
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigurationError(
-            "not valid YAML", where=f"{file}, line {line}", why=redact(error.problem or "")
+            "not valid YAML",
+            where=f"{file}, line {line}",
+            why=redact(error.problem or ""),
+            mend=_QUOTE_VARIABLES if "${" in text.splitlines()[line - 1] else "",
         ) from None
     except ValidationError as error:
         raise document.describe(error) from None

@@ -186,6 +186,14 @@ def test_broken_yaml_names_its_line():
     assert "sync.yaml, line 1: not valid YAML" in message_for("environments: [")
 
 
+def test_a_variable_without_quotes_between_braces_is_told_how_to_write():
+    """YAML takes the brace of `${NAME}` for its own between { }."""
+    message = message_for(VALID.replace('"${SECRET}"', "${SECRET}"))
+
+    assert "line 5: not valid YAML" in message
+    assert 'a variable needs quotes: "${NAME}"' in message
+
+
 def test_an_empty_file_is_told():
     """An empty file is a mistake of its own."""
     assert message_for("") == "/folder/sync.yaml: the file is empty"

@@ -5,7 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from dv_sync_pipeline.errors import ConfigurationError, TableError, WrongEnvironmentError
+from dv_sync_pipeline.errors import (
+    ConfigurationError,
+    RequestFailedError,
+    TableError,
+    WrongEnvironmentError,
+)
 from dv_sync_pipeline.sync import turns
 from dv_sync_pipeline.sync.report import DifferenceKind, ParkedReason, RowDifference
 from dv_sync_pipeline_tests.worlds.memory import INACTIVE, row_id
@@ -181,6 +186,38 @@ def test_rows_can_be_matched_by_id(tmp_path):
 
     assert {brand: ("B1", "Inn"), new: (None, "Inn")} == hotels.shown("brand", "code", "name")
     assert (1, 1, 1) == (report.adopted, report.created, report.updated)
+
+
+def test_a_run_forgets_what_a_plan_assumed(hotels):
+    """What an earlier verify found out about parents is not used after a run."""
+    hotels.hotel(1)
+
+    async def run():
+        async with hotels.open() as engine:
+            await engine.verify("hotel")
+            hotels.hotel(2)
+            hotels.room(2, 1)
+            for table in engine.tables_in_order:
+                await engine.reconcile(table)
+            return await engine.verify("room")
+
+    assert asyncio.run(run()).agrees
+
+
+def test_a_run_gives_its_turn_back(hotels):
+    """Also when it fails: the next one need not wait."""
+    hotels.hotel(1)
+    hotels.secondary.drop = lambda _message, _write: True
+
+    async def run():
+        async with hotels.open() as engine:
+            await engine.reconcile("brand")
+            with pytest.raises(RequestFailedError):
+                await engine.reconcile("hotel")
+            now, lasts = hotels.clock(), timedelta(seconds=1)
+            return engine.ledger.take_lease("hotel", "next", now=now, lasts=lasts)
+
+    assert asyncio.run(run())
 
 
 def test_a_waiting_run_goes_on_when_the_lease_of_a_dead_one_ends(hotels, monkeypatch):

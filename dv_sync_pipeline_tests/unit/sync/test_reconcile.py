@@ -7,7 +7,7 @@ import pytest
 
 from dv_sync_pipeline.errors import RequestFailedError, RequestRefusedError, TableError
 from dv_sync_pipeline.sync.report import ParkedReason
-from dv_sync_pipeline_tests.worlds.memory import ACTIVE, INACTIVE, row_id
+from dv_sync_pipeline_tests.worlds.memory import ACTIVE, INACTIVE, MemoryDataverse, row_id
 from dv_sync_pipeline_tests.worlds.memory_hotels import Hotels
 
 NUMBERS = (
@@ -265,6 +265,19 @@ def test_one_bad_row_stops_only_itself(hotels):
     )
 
 
+def test_a_refused_create_is_not_intended_any_more(hotels):
+    """Otherwise a foreign row that comes under its id would be taken for ours."""
+    hotel = hotels.hotel(1, name="x" * 21)
+    sync(hotels)
+    hotels.secondary.put("property", hotel, code="Z-9", title="Theirs")
+    hotels.hotel(1, name="short")
+
+    report = sync(hotels)["hotel"]
+
+    assert {"read": 1, "foreign": 1, "parked": 1} == counts(report)
+    assert {hotel: ("Theirs",)} == hotels.shown("property", "title")
+
+
 def test_a_parked_row_is_tried_again(hotels):
     """Every reconcile tries it; attempts are counted, and once mended it is forgotten."""
     bad = hotels.hotel(1, name="x" * 21)
@@ -508,6 +521,39 @@ def test_the_report_adds_up(hotels):
         "parked": 3,
     } == counts(report)
     assert report.read == report.created + report.updated + report.equal + report.parked
+
+
+def test_a_row_that_is_read_twice_counts_once(tmp_path):
+    """Paging is live: a row can move to a later page while pages are read (DATAVERSE 6.2)."""
+
+    class Moving(MemoryDataverse):
+        async def read_pages(self, schema, columns):
+            async for page in super().read_pages(schema, columns):
+                yield page
+                yield page
+
+    hotels = Hotels(tmp_path, primary=Moving("primary", "11111111-1111-1111-1111-111111111111"))
+    hotel = hotels.hotel(1)
+
+    report = sync(hotels)["hotel"]
+
+    assert {"read": 1, "created": 1} == counts(report)
+    assert {hotel} == hotels.secondary.rows["property"].keys()
+
+
+def test_a_link_is_never_younger_than_its_row(hotels):
+    """While an update is refused, the link keeps the version that was written last."""
+    hotel = hotels.hotel(1)
+    written = hotels.primary.rows["hotel"][hotel]["versionnumber"]
+    sync(hotels)
+    hotels.hotel(1, name="x" * 21)
+    sync(hotels)
+
+    async def linked_version():
+        async with hotels.open() as engine:
+            return engine.ledger.links("hotel")["@version"].item()
+
+    assert written == asyncio.run(linked_version())
 
 
 def test_progress_is_told_for_every_stage(hotels):
