@@ -17,6 +17,8 @@ Span: TypeAlias = tuple[datetime, datetime]
 """First moment, and the first moment behind it."""
 
 _DAY = timedelta(days=1)
+_TICK = timedelta(seconds=1)
+"""Rows keep whole seconds: what happened now is part of what happened until now."""
 _MONTHS_PER_YEAR = 12
 
 
@@ -90,7 +92,7 @@ def span_of(direction: str, unit: str, number: int, *, now: datetime) -> Span:
     shift = UNITS[unit]
     if direction == "last":
         first = shift(now, -number)
-        return (first if unit == "hours" else _midnight(first)), now
+        return (first if unit == "hours" else _midnight(first)), now + _TICK
     last = shift(now, number)
     return now, (last if unit == "hours" else _midnight(last) + _DAY)
 
