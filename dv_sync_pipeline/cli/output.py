@@ -5,7 +5,6 @@ Belongs here: layout and words. Every text passes through `redact` on its way ou
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 import click
@@ -81,7 +80,8 @@ def _redacted(value: Any) -> Any:
 def print_sync(outcome: Outcome[TableReport]) -> None:
     """The result table of a sync, then whatever needs a person."""
     console = _console()
-    console.print(_sync_table(outcome.results))
+    if outcome.results:
+        console.print(_sync_table(outcome.results))
     _print_remarks(console, outcome.results)
     _print_failures(console, outcome)
 
@@ -146,7 +146,8 @@ def print_plan(outcome: Outcome[TableReport], *, shown_max: int | None) -> None:
 def print_verification(outcome: Outcome[TableVerdict], *, shown_max: int | None) -> None:
     """The verdict on each table, and the rows that differ."""
     console = _console()
-    console.print(_verdict_table(outcome.results))
+    if outcome.results:
+        console.print(_verdict_table(outcome.results))
     for verdict in outcome.results:
         if verdict.differences:
             console.print(Text(f"{verdict.table}:", style="bold"))
@@ -171,19 +172,15 @@ def _verdict_table(verdicts: Sequence[TableVerdict]) -> Table:
 def _print_differences(
     console: Console, differences: Sequence[RowDifference], *, shown_max: int | None
 ) -> None:
-    shown = sorted(differences[:shown_max], key=_group)
-    for kind, rows in groupby(shown, key=lambda row: row.kind):
-        title, style = _KIND_TITLES[kind]
-        console.print(Text(f"  {title}", style=style))
-        for row in rows:
+    for kind, (title, style) in _KIND_TITLES.items():
+        rows = [row for row in differences if row.kind is kind]
+        if rows:
+            console.print(Text(f"  {title}", style=style))
+        for row in rows[:shown_max]:
             console.print(Text(redact(f"    {row.key}{_changes(row.changes)}")))
-    left = len(differences) - len(shown)
-    if left:
-        console.print(Text(f"  … and {left:,} more: --all shows them", style="dim"))
-
-
-def _group(row: RowDifference) -> int:
-    return list(_KIND_TITLES).index(row.kind)
+        left = 0 if shown_max is None else len(rows) - shown_max
+        if left > 0:
+            console.print(Text(f"    … and {left:,} more: --all shows them", style="dim"))
 
 
 def _changes(changes: Mapping[str, tuple[object, object]]) -> str:

@@ -57,7 +57,7 @@ limit_option = click.option(
     type=click.IntRange(min=0),
     default=10,
     show_default=True,
-    help="Rows shown of each table.",
+    help="Rows shown of each table and kind of change.",
 )
 
 all_option = click.option("--all", "show_all", is_flag=True, help="Show every row.")

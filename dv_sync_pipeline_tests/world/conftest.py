@@ -102,5 +102,4 @@ def occupied_port():
 def free_port():
     """A port on which nobody listened a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    return port
+        return server.getsockname()[1]

@@ -135,6 +135,13 @@ def test_json_tells_failures_and_skipped_tables_apart(dv_sync):
     ]
 
 
+def test_nothing_done_is_no_table(dv_sync):
+    """Only the failure is told."""
+    ended = dv_sync("sync contoso_hotel", ScriptedEngine({"contoso_hotel": MISSPELT}))
+
+    assert ended.out.splitlines()[0] == "contoso_hotel failed"
+
+
 def test_a_mistake_of_ours_is_a_failed_table_too(dv_sync):
     """A bug in one table is neither hidden nor taken for a skipped table."""
     engine = ScriptedEngine({"contoso_hotel": ZeroDivisionError("division by zero")})
