@@ -44,11 +44,9 @@ class Table:
 
     @cached_property
     def readable(self) -> tuple[ColumnDefinition, ...]:
-        """The columns that a read without `$select` returns."""
+        """The columns that a read without `$select` returns: no pictures."""
         return tuple(
-            column
-            for column in self.definition.columns
-            if column.kind not in (ColumnKind.FILE, ColumnKind.IMAGE)
+            column for column in self.definition.columns if column.kind is not ColumnKind.IMAGE
         )
 
     @cached_property
@@ -105,6 +103,11 @@ class Table:
             for column in self.definition.columns
             if column.required is RequiredLevel.SYSTEM
         )
+
+    @cached_property
+    def images(self) -> tuple[str, ...]:
+        """The columns with a picture."""
+        return tuple(c.name for c in self.definition.columns if c.kind is ColumnKind.IMAGE)
 
     @cached_property
     def amounts(self) -> tuple[str, ...]:

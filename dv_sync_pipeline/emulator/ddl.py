@@ -45,6 +45,13 @@ BOOKKEEPING = (
     """CREATE TABLE IF NOT EXISTS _dv_role_privilege
        (role_id TEXT, action TEXT, table_name TEXT, depth TEXT,
         PRIMARY KEY (role_id, action, table_name))""",
+    """CREATE TABLE IF NOT EXISTS _dv_file
+       (table_name TEXT, row_id TEXT, column_name TEXT, content BLOB,
+        PRIMARY KEY (table_name, row_id, column_name))""",
+    """CREATE TABLE IF NOT EXISTS _dv_upload
+       (token TEXT PRIMARY KEY, table_name TEXT, row_id TEXT, column_name TEXT, file_name TEXT)""",
+    """CREATE TABLE IF NOT EXISTS _dv_chunk
+       (token TEXT, first_byte INTEGER, content BLOB, PRIMARY KEY (token, first_byte))""",
 )
 """The tables beside those of Dataverse; their names cannot be those of a table."""
 

@@ -19,7 +19,7 @@ A lookup's navigation property is its schema name (DATAVERSE 5); the relationshi
 `<target>_<table>_<column>` unless told otherwise.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import TypedDict, Unpack
@@ -43,6 +43,7 @@ __all__ = [
     "big_integer",
     "boolean",
     "choice",
+    "companions",
     "customer",
     "date_only",
     "date_time",
@@ -342,10 +343,11 @@ def owner() -> ColumnDefinition:
 def image(
     schema_name: str, *, is_primary_image: bool = False, **traits: Unpack[Traits]
 ) -> ColumnDefinition:
-    """A picture (DATAVERSE 3.3)."""
-    return ColumnDefinition(
+    """A picture; a create may set the primary one only (DATAVERSE 3.3)."""
+    column = ColumnDefinition(
         schema_name, ColumnKind.IMAGE, is_primary_image=is_primary_image, **traits
     )
+    return replace(column, valid_for_create=is_primary_image, max_kilobytes=30 * 1024)
 
 
 def file(
@@ -353,6 +355,23 @@ def file(
 ) -> ColumnDefinition:
     """A file, written by requests of its own (DATAVERSE 3.3)."""
     return ColumnDefinition(schema_name, ColumnKind.FILE, max_kilobytes=max_kilobytes, **traits)
+
+
+def companions(column: ColumnDefinition) -> tuple[ColumnDefinition, ...]:
+    """The columns that the platform adds beside a file or an image (DATAVERSE 3.3)."""
+    make = _COMPANIONS.get(column.kind)
+    added = make(column.schema_name) if make else ()
+    return tuple(replace(read_only(each), attribute_of=column.name) for each in added)
+
+
+_COMPANIONS: Mapping[ColumnKind, Callable[[str], tuple[ColumnDefinition, ...]]] = {
+    ColumnKind.FILE: lambda name: (string(f"{name}_Name", max_length=255),),
+    ColumnKind.IMAGE: lambda name: (
+        unique_identifier(f"{name}Id"),
+        big_integer(f"{name}_Timestamp"),
+        string(f"{name}_URL", max_length=500),
+    ),
+}
 
 
 def key(schema_name: str, *columns: str) -> KeyDefinition:

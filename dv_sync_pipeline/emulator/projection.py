@@ -100,7 +100,8 @@ def project(
     columns = _columns(table, select, error_code=error_code)
     items = [_etag(alias)]
     for column in columns:
-        source = "NULL" if column.name in hidden else f"{alias}.{quoted(column.name)}"
+        is_hidden = column.name in hidden or not column.valid_for_read
+        source = "NULL" if is_hidden else f"{alias}.{quoted(column.name)}"
         if annotations:
             items += _annotations(table, column, source, catalog, alias, annotations)
         items.append(Item(column.property_name, source, encoder(column.kind)))

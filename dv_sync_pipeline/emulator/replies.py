@@ -171,7 +171,9 @@ def key_syntax() -> DataverseError:
 
 def unsupported_media_type(accepted: str) -> DataverseError:
     """`$metadata` is XML only (DATAVERSE 2)."""
-    text = f"A supported MIME type could not be found that matches the acceptable types '{accepted}'."
+    text = (
+        f"A supported MIME type could not be found that matches the acceptable types '{accepted}'."
+    )
     return DataverseError(415, "0x80060888", text)
 
 
@@ -398,6 +400,18 @@ def wrong_date(column: str, value: object) -> DataverseError:
         f"Actual value: {value}, column: {column}"
     )
     return DataverseError(400, "0x80040239", text)
+
+
+def not_a_picture(column: str) -> DataverseError:
+    """Content of an image column that is no image (DATAVERSE 3.3)."""
+    text = f"The content of '{column}' cannot be processed as an image."
+    return DataverseError(400, "0x80072553", text)
+
+
+def file_too_large(column: str, *, kilobytes: int) -> DataverseError:
+    """More than the column holds (code from memory)."""
+    text = f"The file for '{column}' exceeds the maximum size of {kilobytes} kilobytes."
+    return DataverseError(400, "0x80044a02", text)
 
 
 # ---- queries ------------------------------------------------------------------------------------

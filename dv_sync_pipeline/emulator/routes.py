@@ -8,6 +8,7 @@ shapes, and what is answered where no handler is found. Does not belong here: an
 from dv_sync_pipeline.emulator import (
     bulk,
     csdl,
+    files,
     functions,
     metadata_changes,
     metadata_read,
@@ -20,8 +21,8 @@ from dv_sync_pipeline.emulator.addresses import Segment, parse_path
 from dv_sync_pipeline.emulator.batch_route import batch_handler
 from dv_sync_pipeline.emulator.environment import EmulatedEnvironment
 from dv_sync_pipeline.emulator.handlers import Handler, Routes
-from dv_sync_pipeline.emulator.origin import describe_origin, origin_of_request
 from dv_sync_pipeline.emulator.metadata_writes import build_due_keys, schema_transaction
+from dv_sync_pipeline.emulator.origin import describe_origin, origin_of_request
 from dv_sync_pipeline.emulator.replies import DataverseError, Reply
 from dv_sync_pipeline.emulator.requests import Call, Request, parse_preferences, parse_query
 from dv_sync_pipeline.emulator.security import find_user
@@ -30,6 +31,7 @@ __all__ = ["ROUTES", "answer", "dispatch", "shape"]
 
 ROUTES: Routes = {
     **csdl.ROUTES,
+    **files.ROUTES,
     **functions.ROUTES,
     **metadata_changes.ROUTES,
     **metadata_read.ROUTES,
@@ -37,7 +39,9 @@ ROUTES: Routes = {
     **rows_read.ROUTES,
     **rows_write.ROUTES,
     **bulk.ROUTES,
-    ("POST", "$batch"): batch_handler(lambda environment, request: answer(environment, request)),
+    ("POST", "$batch"): batch_handler(
+        lambda environment, request: answer(environment, request)  # noqa: PLW0108 - defined below
+    ),
 }
 
 _ROOT_NAMES = {pattern.partition("/")[0].removesuffix("()") for _, pattern in ROUTES} - {"{set}"}

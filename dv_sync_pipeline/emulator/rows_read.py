@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from dv_sync_pipeline.emulator import references, replies
+from dv_sync_pipeline.emulator import files, references, replies
 from dv_sync_pipeline.emulator.catalog import Table
 from dv_sync_pipeline.emulator.changes import count_changes, is_tracking, read_changes
 from dv_sync_pipeline.emulator.conditions import Condition
@@ -242,6 +242,6 @@ ROUTES: Mapping[tuple[str, str], Handler] = {
     ("GET", "{set}/$count"): _count,
     ("GET", "{set}()"): _read_one,
     ("GET", "{set}()/{property}"): _read_property,
-    ("GET", "{set}()/{property}/$value"): _read_raw_property,
+    ("GET", "{set}()/{property}/$value"): files.content_or(files.download, _read_raw_property),
     ("GET", "{set}()/{property}/$ref"): _read_references,
 }

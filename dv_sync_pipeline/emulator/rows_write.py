@@ -4,7 +4,7 @@ Belongs here: HTTP in, HTTP out. Does not belong here: what a write does (`write
 of every handler here has opened a transaction.
 """
 
-from dv_sync_pipeline.emulator import references, replies
+from dv_sync_pipeline.emulator import files, references, replies
 from dv_sync_pipeline.emulator.addresses import Segment
 from dv_sync_pipeline.emulator.catalog import Table
 from dv_sync_pipeline.emulator.handlers import Routes
@@ -145,8 +145,8 @@ ROUTES: Routes = {
     ("POST", "{set}"): _create,
     ("PATCH", "{set}()"): _upsert,
     ("DELETE", "{set}()"): _delete,
-    ("PUT", "{set}()/{property}"): _put_property,
-    ("DELETE", "{set}()/{property}"): _clear_property,
+    ("PUT", "{set}()/{property}"): files.content_or(files.upload, _put_property),
+    ("DELETE", "{set}()/{property}"): files.content_or(files.remove, _clear_property),
     ("PUT", "{set}()/{property}/$ref"): _set_reference,
     ("POST", "{set}()/{property}/$ref"): _add_reference,
     ("DELETE", "{set}()/{property}/$ref"): _remove_reference,

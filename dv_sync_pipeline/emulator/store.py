@@ -22,6 +22,7 @@ import msgspec
 from dv_sync_pipeline.emulator import ddl
 from dv_sync_pipeline.emulator.catalog import Catalog, Table, target_column
 from dv_sync_pipeline.emulator.database import Database, quoted
+from dv_sync_pipeline.emulator.define import companions
 from dv_sync_pipeline.emulator.ids import rising_ids
 from dv_sync_pipeline.emulator.messages import filter_rows
 from dv_sync_pipeline.emulator.schema import (
@@ -127,7 +128,11 @@ class Store:
     def create_table(self, definition: TableDefinition) -> Table:
         """Make the table, its columns and the indexes of its keys."""
         numbered = replace(
-            definition, object_type_code=definition.object_type_code or self._next_type_code()
+            definition,
+            columns=tuple(
+                each for column in definition.columns for each in (column, *companions(column))
+            ),
+            object_type_code=definition.object_type_code or self._next_type_code(),
         )
         with self.transaction():
             self.database.execute(ddl.table_sql(numbered))
@@ -152,25 +157,34 @@ class Store:
     def add_column(self, table: str, column: ColumnDefinition) -> None:
         """Add a column; the rows that exist have null in it."""
         definition = self.catalog.table(table).definition
+        added = (column, *companions(column))
         with self.transaction():
-            for declaration in ddl.column_sql(column):
-                self.database.execute(f"ALTER TABLE {quoted(table)} ADD COLUMN {declaration}")
-            for statement in ddl.lookup_index_statements(definition.name, column):
-                self.database.execute(statement)
-            self._define(replace(definition, columns=(*definition.columns, column)))
+            for each in added:
+                self._add_sql_columns(table, each)
+            self._define(replace(definition, columns=(*definition.columns, *added)))
+
+    def _add_sql_columns(self, table: str, column: ColumnDefinition) -> None:
+        for declaration in ddl.column_sql(column):
+            self.database.execute(f"ALTER TABLE {quoted(table)} ADD COLUMN {declaration}")
+        for statement in ddl.lookup_index_statements(table, column):
+            self.database.execute(statement)
 
     def drop_column(self, table: str, name: str) -> None:
-        """Remove a column and its values."""
+        """Remove a column, what the platform added beside it, and their values."""
         definition = self.catalog.table(table).definition
-        column = self.catalog.table(table).columns[name]
+        removed = [each for each in definition.columns if name in (each.name, each.attribute_of)]
         with self.transaction():
-            self.database.execute(f"DROP INDEX IF EXISTS {quoted(ddl.index_name(table, name))}")
-            self.database.execute(f"ALTER TABLE {quoted(table)} DROP COLUMN {quoted(name)}")
-            if column.is_polymorphic:
-                target = quoted(target_column(name))
-                self.database.execute(f"ALTER TABLE {quoted(table)} DROP COLUMN {target}")
-            remaining = tuple(other for other in definition.columns if other.name != name)
+            for each in removed:
+                self._drop_sql_columns(table, each)
+            remaining = tuple(each for each in definition.columns if each not in removed)
             self._define(replace(definition, columns=remaining))
+
+    def _drop_sql_columns(self, table: str, column: ColumnDefinition) -> None:
+        index = quoted(ddl.index_name(table, column.name))
+        self.database.execute(f"DROP INDEX IF EXISTS {index}")
+        names = [column.name, *([target_column(column.name)] if column.is_polymorphic else [])]
+        for name in names:
+            self.database.execute(f"ALTER TABLE {quoted(table)} DROP COLUMN {quoted(name)}")
 
     def create_key(self, table: str, key: KeyDefinition) -> None:
         """Build the index of the key; `sqlite3.IntegrityError` if rows collide."""

@@ -69,6 +69,7 @@ _SQL_TYPES = {
     ColumnKind.DOUBLE: "REAL",
     ColumnKind.DECIMAL: "TEXT COLLATE dv_decimal",
     ColumnKind.MONEY: "TEXT COLLATE dv_decimal",
+    ColumnKind.IMAGE: "BLOB",
 }
 
 
@@ -263,11 +264,22 @@ def _picture(column: ColumnDefinition, _table: str) -> Decoder:
 
     def decode(value: Any) -> bytes:
         try:
-            return base64.b64decode(value, validate=True)
+            content = base64.b64decode(value, validate=True)
         except (binascii.Error, TypeError, ValueError):
             raise replies.wrong_type(name, "Edm.Binary", value) from None
+        if not content.startswith(_PICTURE_BEGINNINGS):
+            raise replies.not_a_picture(name)
+        return content
 
     return decode
+
+
+_PICTURE_BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM")
+"""PNG, JPEG, GIF, BMP."""
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
 
 
 _DECODERS: Mapping[ColumnKind, Callable[[ColumnDefinition, str], Decoder]] = {
@@ -295,6 +307,7 @@ _ENCODERS: Mapping[ColumnKind, Callable[[Any], Any]] = {
     ColumnKind.BOOLEAN: bool,
     ColumnKind.DECIMAL: Raw,  # text of digits: exact, and quicker than a Decimal
     ColumnKind.MONEY: Raw,
+    ColumnKind.IMAGE: _base64,
 }
 
 

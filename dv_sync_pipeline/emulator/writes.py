@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from dv_sync_pipeline.emulator import cascades, money, references, replies
+from dv_sync_pipeline.emulator import cascades, money, pictures, references, replies
 from dv_sync_pipeline.emulator.addresses import Segment
 from dv_sync_pipeline.emulator.catalog import Table, target_column
 from dv_sync_pipeline.emulator.database import quoted
@@ -84,6 +84,8 @@ class Writer:
                 values["owningbusinessunit"] = self._unit_of(values)
             if table.amounts:
                 money.complete(store, table, values)
+            if table.images:
+                pictures.complete(store, table, values)
             values["versionnumber"] = store.next_version()
             return tuple(map(values.get, names))
 
@@ -131,10 +133,19 @@ class Writer:
     def _create_children(self, row_id: str, nested: Nested) -> None:
         for children in nested.children:
             for payload in children.payloads:
-                child_id = self.create(children.collection.target, payload)
-                self.link(children.collection, row_id, child_id)
+                self._create_child(children.collection, row_id, payload)
         for collection, child_id in nested.bound:
             self.link(collection, row_id, child_id)
+
+    def _create_child(self, collection: Collection, row_id: str, payload: Any) -> None:
+        if collection.child is None:
+            self.link(collection, row_id, self.create(collection.target, payload))
+            return
+        column = collection.child.column
+        pointer = {column.name: row_id}
+        if column.is_polymorphic:
+            pointer[target_column(column.name)] = collection.source.name
+        self.create(collection.target, payload, preset=pointer)
 
     # ---- update ---------------------------------------------------------------------------------
 
@@ -156,6 +167,11 @@ class Writer:
         for name in fixed:
             values.pop(name, None)
         self.check_version(table, row_id, if_match)
+        self.change(table, row_id, values)
+
+    def change(self, table: Table, row_id: str, values: dict[str, Any]) -> None:
+        """Store kept values in a row, if the user may; raises the 403 and the 404."""
+        self._user.require(Action.WRITE, table)
         self._require_reach(Action.WRITE, table, row_id)
         self.set_values(table, row_id, values)
 
@@ -171,6 +187,8 @@ class Writer:
             values["owningbusinessunit"] = self._unit_of(values)
         if table.amounts:
             money.recalculate(self._store, table, row_id, values)
+        if table.images:
+            pictures.complete(self._store, table, values)
         self._stamp(table, values)
         assignments = ", ".join(f"{quoted(name)} = ?" for name in values)
         sql = f"UPDATE {quoted(table.name)} SET {assignments} WHERE {quoted(table.primary_id)} = ?"
