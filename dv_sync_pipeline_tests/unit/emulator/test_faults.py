@@ -302,6 +302,16 @@ def test_expired_token_stays_expired():
     assert [401, 401, 200] == [ask(injector, each).status for each in (READ, READ, renewed)]
 
 
+def test_another_plan_revives_tokens():
+    """What one test did to a token does not concern the next."""
+    injector = armed({"effect": {"kind": "expired_token"}})
+    ask(injector)
+
+    injector.arm(FaultPlan())
+
+    assert 200 == ask(injector).status
+
+
 def test_expired_delta_token():
     """Only who brings a token can be told that it is too old."""
     injector = armed({"count": 1, "effect": {"kind": "expired_delta_token"}})

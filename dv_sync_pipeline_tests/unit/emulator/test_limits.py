@@ -103,6 +103,16 @@ def test_execution_time_beyond_the_limit_is_refused():
     assert 6 + 30 - 13 == refusal.retry_after_seconds
 
 
+def test_execution_time_leaves_the_window():
+    """Once the first six seconds are 30 seconds old, only the second six count."""
+    account = Account(SMALL)
+    ask(account, at=6, seconds=6.0)
+    ask(account, at=12, seconds=6.0)
+
+    assert 4.0 == account.execution_seconds_left(6 + 30)
+    assert ask(account, at=6 + 30) is None
+
+
 def test_too_many_at_the_same_time_are_refused():
     """Two requests are running when the third comes."""
     account = Account(SMALL)
