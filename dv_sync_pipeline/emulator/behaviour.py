@@ -83,6 +83,7 @@ def surround(
         snapshots=Snapshots(environment.store, folder=snapshots, when_restored=webhooks.forget),
         log=log,
         faults=faults,
+        switches=environment.switches,
         settle_webhooks=courier.settle,
     )
     levers.snapshots.save(START)

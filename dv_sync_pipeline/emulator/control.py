@@ -20,12 +20,14 @@ pull them: neither by sending a form, nor by having its own name resolved to 127
     GET    /control/faults                     how often each fault fired
     POST   /control/faults                     a plan (`faults.py`)
     DELETE /control/faults                     no more faults
+    GET    /control/switches                   the unverified behaviours (`switches.py`)
+    POST   /control/switches                   {"missing_bind_target_status": 400}
     POST   /control/webhooks/settle            answers when every delivery is done
 """
 
 import ipaddress
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
@@ -41,6 +43,7 @@ from dv_sync_pipeline.emulator.clock import AdjustableClock
 from dv_sync_pipeline.emulator.faults import FaultInjector, FaultPlan
 from dv_sync_pipeline.emulator.latency import work_of
 from dv_sync_pipeline.emulator.snapshots import Snapshots
+from dv_sync_pipeline.emulator.switches import Switches
 from dv_sync_pipeline.emulator.wire import Answer, ConnectionLost, Proceed, WireRequest
 
 __all__ = ["START", "Levers", "LoggedRequest", "RequestLog", "create_control"]
@@ -131,6 +134,7 @@ class Levers:
         snapshots: of its rows; the one named `START` has been saved.
         log: its requests.
         faults: what goes wrong in it.
+        switches: its unverified behaviours.
         settle_webhooks: returns when no delivery is under way.
 
     """
@@ -140,6 +144,7 @@ class Levers:
     snapshots: Snapshots
     log: RequestLog
     faults: FaultInjector
+    switches: Switches
     settle_webhooks: Callable[[], Awaitable[None]]
 
 
@@ -161,6 +166,8 @@ def create_control(levers: Levers) -> ASGIApp:
             ("GET", "/faults", handlers.show_faults),
             ("POST", "/faults", handlers.arm_faults),
             ("DELETE", "/faults", handlers.disarm_faults),
+            ("GET", "/switches", handlers.show_switches),
+            ("POST", "/switches", handlers.turn_switches),
             ("POST", "/webhooks/settle", handlers.settle_webhooks),
         )
     ]
@@ -180,6 +187,7 @@ class _Handlers:
 
     def __init__(self, levers: Levers) -> None:
         self._levers = levers
+        self._switches_at_start = asdict(levers.switches)
 
     async def describe(self, _request: Request) -> Response:
         return JSONResponse({"environment": self._levers.name, "help": __doc__})
@@ -191,6 +199,7 @@ class _Handlers:
         levers.snapshots.restore(START)
         levers.clock.reset()
         levers.log.clear()
+        _turn(levers.switches, self._switches_at_start)
         return _NOTHING
 
     async def list_snapshots(self, _request: Request) -> Response:
@@ -255,9 +264,32 @@ class _Handlers:
         self._levers.faults.arm(FaultPlan())
         return _NOTHING
 
+    async def show_switches(self, _request: Request) -> Response:
+        return JSONResponse(asdict(self._levers.switches))
+
+    async def turn_switches(self, request: Request) -> Response:
+        order = await _read(request, dict[str, Any])
+        if isinstance(order, Response):
+            return order
+        try:
+            _turn(self._levers.switches, order)
+        except ValueError as error:
+            return _refused(400, str(error))
+        return await self.show_switches(request)
+
     async def settle_webhooks(self, _request: Request) -> Response:
         await self._levers.settle_webhooks()
         return _NOTHING
+
+
+def _turn(switches: Switches, order: Mapping[str, Any]) -> None:
+    """Set switches by name; `ValueError` for an unknown name or a wrong type, and none is set."""
+    unknown = sorted(order.keys() - asdict(switches).keys())
+    if unknown:
+        raise ValueError(f"There is no switch {unknown[0]!r}.")
+    turned = msgspec.convert({**asdict(switches), **order}, Switches)
+    for name in order:
+        setattr(switches, name, getattr(turned, name))
 
 
 _NOTHING = Response(status_code=204)

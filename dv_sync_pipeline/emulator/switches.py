@@ -1,6 +1,7 @@
 """What DATAVERSE 16 could not verify: each behaviour as a switch, the likelier value by default.
 
-Belongs here: nothing but the switches. The code that has to choose reads them.
+Belongs here: nothing but the switches. The code that has to choose reads them, each time anew: a
+test may turn one while the environment is running (`control.py`).
 """
 
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 __all__ = ["Switches"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Switches:
     """The unverified behaviours of one environment.
 

@@ -13,6 +13,7 @@ from dv_sync_pipeline.emulator.control import START, Levers, RequestLog, create_
 from dv_sync_pipeline.emulator.faults import FaultInjector
 from dv_sync_pipeline.emulator.snapshots import Snapshots
 from dv_sync_pipeline.emulator.store import Store
+from dv_sync_pipeline.emulator.switches import Switches
 from dv_sync_pipeline.emulator.wire import Answer, ConnectionLost, WireRequest
 from dv_sync_pipeline.emulator.world import StoredWorld
 
@@ -32,6 +33,7 @@ class World:
         self.clock = AdjustableClock(lambda: NOON)
         self.log = RequestLog(clock=self.clock, stopwatch=lambda: 0.0)
         self.faults = FaultInjector(sleep=asyncio.sleep, world=StoredWorld(self.store))
+        self.switches = Switches()
         self.settled = 0
         self.snapshots = Snapshots(self.store, folder=folder)
         self.snapshots.save(START)
@@ -42,6 +44,7 @@ class World:
                 snapshots=self.snapshots,
                 log=self.log,
                 faults=self.faults,
+                switches=self.switches,
                 settle_webhooks=self._settle,
             )
         )
@@ -161,7 +164,8 @@ def test_snapshot_with_a_wrong_name(world):
 
 
 def test_reset(world):
-    """Rows, time, log and faults are as they were at the start, when all deliveries are done."""
+    """Everything is as it was at the start, when all deliveries are done."""
+    world.switches.error_codes_empty = True
     world.add_hotel()
     world.clock.advance(60)
     logged(world, Answer(200))
@@ -170,6 +174,7 @@ def test_reset(world):
     answer = world.ask("POST", "/reset")
 
     assert 204 == answer.status_code
+    assert Switches() == world.switches
     assert (0, NOON, 0, [], 1) == (
         world.hotels,
         world.clock(),
@@ -297,3 +302,27 @@ def test_settle_webhooks(world):
     """Answers once all deliveries are done."""
     assert 204 == world.ask("POST", "/webhooks/settle").status_code
     assert 1 == world.settled
+
+
+# ---- switches -----------------------------------------------------------------------------------
+
+
+def test_turn_a_switch(world):
+    """The environment behaves otherwise from now on."""
+    answer = world.ask("POST", "/switches", json={"missing_bind_target_status": 400})
+
+    assert 400 == answer.json()["missing_bind_target_status"]
+    assert 400 == world.switches.missing_bind_target_status
+
+
+@pytest.mark.parametrize(
+    ("order", "hint"),
+    [({"no_such_switch": 1}, "no_such_switch"), ({"error_codes_empty": "maybe"}, "bool")],
+)
+def test_a_wrong_switch_is_explained(world, order, hint):
+    """And nothing is turned, not even what was right."""
+    answer = world.ask("POST", "/switches", json={"expired_token_status": 410, **order})
+
+    assert 400 == answer.status_code
+    assert hint in answer.json()["error"]["message"]
+    assert Switches() == world.switches
