@@ -126,6 +126,15 @@ def test_verify_explains_differences_by_parked_rows(hotels):
     assert (3, 2) == (len(verdict.differences), verdict.parked)
 
 
+def test_verify_knows_before_any_run_which_rows_would_be_parked(hotels):
+    """A row without key cannot be compared, and that explains it."""
+    hotels.hotel(1, code=None)
+
+    verdict = asyncio.run(hotels.verify())["hotel"]
+
+    assert (1, 1) == (len(verdict.differences), verdict.parked)
+
+
 def test_children_of_a_linked_parent_agree_although_it_is_parked(hotels):
     """Two hotels that collide since yesterday keep their links, and their rooms stay right."""
     hotels.hotel(1)

@@ -198,6 +198,58 @@ def test_a_row_created_anew_under_the_same_key_takes_over(hotels):
     assert {"read": 1, "updated": 1, "adopted": 1} == counts(reports["hotel"])
 
 
+def test_the_link_of_a_row_that_was_taken_over_is_forgotten(hotels):
+    """Two links to one secondary row would set two rows on it, should the old one come back."""
+    old = hotels.hotel(1, code="H")
+    sync(hotels)
+    hotels.primary.delete("hotel", old)
+    new = hotels.hotel(2, code="H")
+    sync(hotels)
+
+    assert [(new, old)] == hotel_links(hotels)
+
+
+def test_the_row_of_a_parked_row_is_not_given_to_another(hotels):
+    """A linked row that waits keeps its secondary row, though its old key is free by now."""
+    first = hotels.hotel(1, code="A", name="First")
+    sync(hotels)
+    hotels.hotel(1, code="B")
+    hotels.hotel(2, code="b")
+    hotels.hotel(3, code="A", name="Third")
+
+    report = sync(hotels)["hotel"]
+
+    assert {"read": 3, "parked": 3} == counts(report)
+    assert {first: ("First",)} == hotels.shown("property", "title")
+
+
+def test_a_parent_that_is_only_intended_is_not_pointed_to(hotels):
+    """Whether its create arrived is unknown; the child goes without it and waits."""
+    sync(hotels)
+    hotels.brand(1)
+    hotels.secondary.drop = lambda _message, _write: True
+    with pytest.raises(RequestFailedError):
+        sync(hotels)
+    hotels.secondary.drop = lambda _message, _write: False
+    hotels.hotel(1, brandid=row_id(101))
+
+    async def only_hotels():
+        async with hotels.open() as engine:
+            return await engine.reconcile("hotel")
+
+    assert {"read": 1, "created": 1, "waiting": 1} == counts(asyncio.run(only_hotels()))
+
+
+def hotel_links(hotels) -> list[tuple[str, str]]:
+    """Primary and secondary ids of the hotels' links."""
+
+    async def read():
+        async with hotels.open() as engine:
+            return engine.ledger.links("hotel").select("@primary_id", "@secondary_id").rows()
+
+    return asyncio.run(read())
+
+
 def test_a_lost_ledger_is_rebuilt_by_key(hotels):
     """Without ledger, one run finds every row again and writes nothing."""
     hotels.secondary.put("property", row_id(900), code="H-1")
