@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from dv_sync_pipeline.emulator import files, references, replies
+from dv_sync_pipeline.emulator.apply import read_apply
 from dv_sync_pipeline.emulator.catalog import Table
 from dv_sync_pipeline.emulator.changes import count_changes, is_tracking, read_changes
 from dv_sync_pipeline.emulator.conditions import Condition
@@ -35,6 +36,8 @@ def _read_many(call: Call) -> Reply:
         raise replies.not_implemented("queries in SQL")
     if "fetchXml" in call.options:
         return read_fetch(call)
+    if "$apply" in call.options and not is_tracking(call):
+        return read_apply(call)
     tracked = read_changes(call) if is_tracking(call) else None
     return tracked or read_list(call, call.table, call.table.entity_set)
 
