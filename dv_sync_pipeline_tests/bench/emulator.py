@@ -1,6 +1,8 @@
 """How quick the emulator is, as a client process sees it over TLS.
 
-The client is the standard library's, so that little of the client's own cost is measured.
+The client is the standard library's, so that little of the client's own cost is measured. The
+processor time that the emulator spent on one call stands beside each figure: it says whether a bad
+figure is the emulator's fault or that of a busy machine.
 """
 
 import http.client
@@ -41,15 +43,18 @@ _COLUMNS = (
 
 def measure() -> Table:
     """A table of figures and of what is required of them."""
-    table = Table("measured", "figure", "required", title="The emulator over TLS")
+    table = Table("measured", "figure", "its processor time", "required", title="Emulator, TLS")
     arguments = ("primary=0", "--sample", "hotels", "--rows", str(ROWS))
     started = time.perf_counter()
     with running_emulator(arguments) as running:
-        table.add_row(f"start with {ROWS:,} rooms", f"{time.perf_counter() - started:.1f} s", "-")
+        seconds = time.perf_counter() - started
+        processor = f"{_processor_seconds(running):.1f} s"
+        table.add_row(f"start with {ROWS:,} rooms", f"{seconds:.1f} s", processor, "-")
         client = Client(running)
         for row in (*_pages(client), *_creates(client)):
             table.add_row(*row)
-        table.add_row("memory with all of them", f"{_memory_gib(running):.2f} GiB", "<= 3 GiB")
+        memory = f"{_memory_gib(running):.2f} GiB"
+        table.add_row("memory with all of them", memory, "-", "<= 3 GiB")
     return table
 
 
@@ -59,6 +64,7 @@ class Client:
     def __init__(self, running: RunningEmulator) -> None:
         """Connect to the only environment."""
         (url,) = running.urls.values()
+        self.running = running
         self._url = url
         self._connection = http.client.HTTPSConnection(
             urlsplit(url).netloc, context=ssl.create_default_context(cafile=running.ca_file)
@@ -93,25 +99,30 @@ class Client:
         return content
 
 
-def _pages(client: Client) -> Iterator[tuple[str, str, str]]:
+def _pages(client: Client) -> Iterator[tuple[str, str, str, str]]:
     path = f"/api/data/v9.2/contoso_rooms?$select={_COLUMNS}"
     prefer = f"odata.maxpagesize={ROWS_PER_PAGE}"
     seconds = []
+    before = _processor_seconds(client.running)
     for _ in range(CALLS):
         page, elapsed = _timed(partial(client.get, path, Prefer=prefer))
         seconds.append(elapsed)
         link = urlsplit(msgspec.json.decode(page)["@odata.nextLink"])
         path = f"{link.path}?{link.query}"
     name = f"page of {ROWS_PER_PAGE:,} rows x 15 columns"
-    yield name, f"{median(seconds) * 1000:.0f} ms", "<= 60 ms"
+    processor = _milliseconds_per_call(client, before)
+    yield name, f"{median(seconds) * 1000:.0f} ms", processor, "<= 60 ms"
 
 
-def _creates(client: Client) -> Iterator[tuple[str, str, str]]:
+def _creates(client: Client) -> Iterator[tuple[str, str, str, str]]:
     path = "/api/data/v9.2/contoso_rooms/Microsoft.Dynamics.CRM.CreateMultiple"
-    seconds = [_timed(partial(client.post, path, body))[1] for body in _bodies()]
+    bodies = list(_bodies())
+    before = _processor_seconds(client.running)
+    seconds = [_timed(partial(client.post, path, body))[1] for body in bodies]
     rate = ROWS_PER_CALL / median(seconds)
     name = f"CreateMultiple of {ROWS_PER_CALL:,} rows x 15 columns"
-    yield name, f"{rate:,.0f} rows/s", ">= 20,000 rows/s"
+    processor = _milliseconds_per_call(client, before)
+    yield name, f"{rate:,.0f} rows/s", processor, ">= 20,000 rows/s"
 
 
 def _bodies() -> Iterator[bytes]:
@@ -147,3 +158,13 @@ def _memory_gib(running: RunningEmulator) -> float:
     """Resident memory of the emulator; Linux tells it in pages."""
     pages = int(Path(f"/proc/{running.process_id}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**30
+
+
+def _processor_seconds(running: RunningEmulator) -> float:
+    """What the emulator has used so far; Linux tells it in clock ticks."""
+    fields = Path(f"/proc/{running.process_id}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _milliseconds_per_call(client: Client, before: float) -> str:
+    return f"{(_processor_seconds(client.running) - before) / CALLS * 1000:.0f} ms"
