@@ -7,6 +7,7 @@ shapes, and what is answered where no handler is found. Does not belong here: an
 
 from dv_sync_pipeline.emulator import (
     bulk,
+    bulk_delete,
     csdl,
     files,
     functions,
@@ -39,6 +40,7 @@ ROUTES: Routes = {
     **rows_read.ROUTES,
     **rows_write.ROUTES,
     **bulk.ROUTES,
+    **bulk_delete.ROUTES,
     ("POST", "$batch"): batch_handler(
         lambda environment, request: answer(environment, request)  # noqa: PLW0108 - defined below
     ),
