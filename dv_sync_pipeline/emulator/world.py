@@ -49,6 +49,8 @@ class StoredWorld:
 
         Values survive a renaming only; the alternate keys of the column are gone.
         """
+        if change != "added" and column not in self._store.catalog.table(table).columns:
+            raise KeyError(column)
         with self._store.transaction():
             _CHANGES[change](self._store, table, column)
 
