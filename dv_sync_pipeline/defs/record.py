@@ -113,24 +113,29 @@ def _cell(value: object) -> str:
 
 @dataclass(slots=True)
 class ProgressLog:
-    """A progress listener that writes a line every `PROGRESS_SECONDS`, and no more often.
+    """A progress listener that writes a line every `PROGRESS_SECONDS`; a short pass needs none.
 
     Attributes:
         write: takes the line.
         monotonic: seconds on a clock that never goes back.
-        quiet_until: the earliest moment of the next line.
+        quiet_until: the earliest moment of the next line; None until it is counted from now.
 
     """
 
     write: Callable[[str], object]
     monotonic: Callable[[], float]
-    quiet_until: float = 0.0
+    quiet_until: float | None = None
 
     def __call__(self, progress: Progress) -> None:
         """Write the line, unless the last one is too young."""
         now = self.monotonic()
-        if now < self.quiet_until:
-            return
-        self.quiet_until = now + PROGRESS_SECONDS
-        total = "" if progress.total is None else f" of {progress.total:,}"
-        self.write(f"{progress.table}: {progress.stage}, {progress.done:,}{total} rows")
+        if self.quiet_until is not None and now >= self.quiet_until:
+            self.write(_describe_progress(progress))
+            self.quiet_until = None
+        if self.quiet_until is None:
+            self.quiet_until = now + PROGRESS_SECONDS
+
+
+def _describe_progress(progress: Progress) -> str:
+    total = "" if progress.total is None else f" of {progress.total:,}"
+    return f"{progress.table}: {progress.stage}, {progress.done:,}{total} rows"
