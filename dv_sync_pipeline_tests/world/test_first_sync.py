@@ -158,21 +158,18 @@ def test_a_second_sync_writes_nothing(story):
 def test_what_somebody_overwrote_is_found_and_repaired(small_world, story):
     """`verify` and `plan` name the row, `sync` restores it; the department's column stays theirs."""
     secondary = small_world.judge.secondary
-    row_id, hotel = sorted(story.known_hotels().items())[0]
+    row_id, hotel = next(iter(story.known_hotels().items()))
+    code = hotel["contoso_code"]
     by_hand = {"contoso_city": "Overwritten by hand", "contoso_costcentre": "CC-9"}
     secondary.update("contoso_hotel", row_id, by_hand)
     found = small_world.dv_sync("verify", "contoso_hotel")
     planned = small_world.dv_sync("plan", "contoso_hotel")
     repaired = small_world.dv_sync("sync", "contoso_hotel")
     rows = {row["contoso_hotelid"]: row for row in secondary.rows("contoso_hotel")}
-    (original,) = [
-        row
-        for row in story.primary["contoso_hotel"]
-        if row["contoso_code"] == hotel["contoso_code"]
-    ]
+    (original,) = [row for row in story.primary["contoso_hotel"] if row["contoso_code"] == code]
 
     assert [found.returncode, planned.returncode, repaired.returncode] == [1, 1, 0]
-    assert hotel["contoso_code"] in found.stdout
-    assert hotel["contoso_code"] in planned.stdout
+    assert code in found.stdout
+    assert code in planned.stdout
     assert rows[row_id]["contoso_city"] == original["contoso_city"]
     assert rows[row_id]["contoso_costcentre"] == "CC-9"
