@@ -21,7 +21,6 @@ class Switches:
         error_codes_empty: answer every error with the code "".
         not_equal_includes_null: whether `ne` and `not` hold for rows without a value.
         key_index_delay_seconds: how long a new alternate key stays Pending.
-        bulk_delete_delay_seconds: how long a BulkDelete job waits before it runs.
         tracking_of_untracked_ignored: track-changes on a table without tracking is ignored, and not
             refused with 0x80072491.
         expired_token_status: status for a delta token that is too old: 400, 410 or 500.
@@ -36,7 +35,6 @@ class Switches:
     error_codes_empty: bool = False
     not_equal_includes_null: bool = True
     key_index_delay_seconds: float = 0
-    bulk_delete_delay_seconds: float = 0
     tracking_of_untracked_ignored: bool = False
     expired_token_status: int = 400
     recreated_rows_listed_as_deleted: bool = True
