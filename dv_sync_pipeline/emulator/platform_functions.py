@@ -1,16 +1,17 @@
 """The filter functions `Microsoft.Dynamics.CRM.*` (DATAVERSE 6.1), written as a table.
 
-Belongs here: what each means as SQL. Does not belong here: parsing them (`filters.py`). A function
+Belongs here: what each means as SQL. Does not belong here: parsing them (`filters.py`), and where
+spans of time begin and end (`periods.py`). A function
 that is not in the table answers 501.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from dv_sync_pipeline.emulator import replies
+from dv_sync_pipeline.emulator import periods, replies
 from dv_sync_pipeline.emulator.database import fold
 from dv_sync_pipeline.emulator.schema import ColumnDefinition, ColumnKind, DateTimeBehavior
 from dv_sync_pipeline.emulator.values import timestamp
@@ -43,6 +44,11 @@ class FunctionContext:
         given = self.arguments.get("PropertyValues", self.arguments.get("PropertyValue1"))
         values = given if isinstance(given, list) else [given]
         return [kept_value(self.column, value) for value in values]
+
+    @property
+    def moment(self) -> datetime:
+        """The present."""
+        return datetime.fromisoformat(self.now)
 
     def number(self, name: str = "PropertyValue") -> int:
         """An argument that must be a whole number."""
@@ -168,33 +174,35 @@ def _user(comparison: str) -> Callable[[FunctionContext], SqlAndParameters]:
     return lambda context: (f"{context.sql} {comparison} ?", (context.user_id,))
 
 
-def _days(first: Callable[[date], date], last: Callable[[date], date]) -> "Translate":
-    """Whole days, in UTC, from the first to the last, both included."""
+def _within(period: Callable[[FunctionContext], periods.Span]) -> "Translate":
+    """From the beginning of a span to its end, which does not belong to it."""
 
     def translate(context: FunctionContext) -> SqlAndParameters:
-        today = datetime.fromisoformat(context.now).date()
-        low, high = first(today).isoformat(), (last(today) + timedelta(days=1)).isoformat()
-        return f"{context.sql} >= ? AND {context.sql} < ?", (low, high)
+        first, behind = (_bound(context, moment) for moment in period(context))
+        return f"{context.sql} >= ? AND {context.sql} < ?", (first, behind)
 
     return translate
 
 
-def _span(unit: str, direction: int) -> "Translate":
-    """The last or next so many hours or days, up to now."""
+def _bound(context: FunctionContext, moment: datetime) -> str:
+    assert context.column is not None  # noqa: S101 - a property always has one
+    return moment_text(context.column, moment.isoformat())
 
-    def translate(context: FunctionContext) -> SqlAndParameters:
-        now = datetime.fromisoformat(context.now)
-        other = now + direction * timedelta(**{unit: context.number()})
-        low, high = sorted((timestamp(now), timestamp(other)))
-        return f"{context.sql} >= ? AND {context.sql} <= ?", (low, high)
 
-    return translate
+def _named(name: str) -> "Translate":
+    return _within(lambda context: periods.NAMED_PERIODS[name](context.moment))
+
+
+def _last_or_next(direction: str, unit: str) -> "Translate":
+    return _within(
+        lambda context: periods.span_of(direction, unit, context.number(), now=context.moment)
+    )
 
 
 def _older(unit: str) -> "Translate":
     def translate(context: FunctionContext) -> SqlAndParameters:
-        then = datetime.fromisoformat(context.now) - timedelta(**{unit: context.number()})
-        return f"{context.sql} < ?", (timestamp(then),)
+        then = periods.older_than(unit, context.number(), now=context.moment)
+        return f"{context.sql} < ?", (_bound(context, then),)
 
     return translate
 
@@ -221,8 +229,6 @@ def _text(pattern: str, *, is_negated: bool = False) -> "Translate":
 
 Translate: TypeAlias = Callable[[FunctionContext], SqlAndParameters]
 
-_DAY = timedelta(days=1)
-
 FUNCTIONS: Mapping[str, Translate] = {
     "In": _in,
     "NotIn": _not_in,
@@ -232,18 +238,17 @@ FUNCTIONS: Mapping[str, Translate] = {
     "DoesNotContainValues": _not_contain_values,
     "EqualUserId": _user("="),
     "NotEqualUserId": _user("<>"),
-    "Today": _days(lambda today: today, lambda today: today),
-    "Yesterday": _days(lambda today: today - _DAY, lambda today: today - _DAY),
-    "Tomorrow": _days(lambda today: today + _DAY, lambda today: today + _DAY),
-    "Last7Days": _days(lambda today: today - 7 * _DAY, lambda today: today),
-    "Next7Days": _days(lambda today: today, lambda today: today + 7 * _DAY),
-    "LastXHours": _span("hours", -1),
-    "NextXHours": _span("hours", 1),
-    "LastXDays": _span("days", -1),
-    "NextXDays": _span("days", 1),
-    "OlderThanXMinutes": _older("minutes"),
-    "OlderThanXHours": _older("hours"),
-    "OlderThanXDays": _older("days"),
+    **{
+        name.title().replace("-", "").replace("Seven", "7"): _named(name)
+        for name in periods.NAMED_PERIODS
+    },
+    **{
+        f"{direction.title()}X{unit.title()}": _last_or_next(direction, unit)
+        for direction in ("last", "next")
+        for unit in periods.UNITS
+        if unit != "minutes"
+    },
+    **{f"OlderThanX{unit.title()}": _older(unit) for unit in periods.UNITS},
     "On": _on("="),
     "NotOn": _on("<>"),
     "OnOrAfter": _on(">="),

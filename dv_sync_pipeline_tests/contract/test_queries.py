@@ -58,6 +58,15 @@ def three(hotels, brands):
             ["Adler"],
         ),
         ("Microsoft.Dynamics.CRM.Today(PropertyName='createdon')", ["Adler", "Bristol", "Carlton"]),
+        (
+            "Microsoft.Dynamics.CRM.LastXHours(PropertyName='createdon',PropertyValue=1)",
+            ["Adler", "Bristol", "Carlton"],
+        ),
+        ("Microsoft.Dynamics.CRM.LastYear(PropertyName='createdon')", []),
+        (
+            "Microsoft.Dynamics.CRM.OlderThanXMonths(PropertyName='dvc_opened',PropertyValue=24)",
+            ["Adler", "Bristol"],
+        ),
     ],
 )
 def test_filters(three, condition, found):
