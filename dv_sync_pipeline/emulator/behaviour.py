@@ -109,17 +109,23 @@ def _load(behaviour: Behaviour, name: str, clock: AdjustableClock) -> list[Inter
 def _open_courier(
     environment: EmulatedEnvironment, faults: FaultInjector, *, trusted: Path | None
 ) -> Courier:
-    """Its clients leave proxies alone: receivers are on this machine, or reached directly."""
+    """Its clients leave proxies alone: receivers are on this machine, or reached directly.
+
+    Each delivery has a connection of its own, so that none is left open when the server stops.
+    """
     certificates = ssl.create_default_context()
     if trusted is not None:
         certificates.load_verify_locations(trusted)
     return Courier(
         environment.store,
-        client=httpx.AsyncClient(verify=certificates, trust_env=False),
-        blocking_client=httpx.Client(verify=certificates, trust_env=False),
+        client=httpx.AsyncClient(verify=certificates, trust_env=False, limits=_NO_KEEP_ALIVE),
+        blocking_client=httpx.Client(verify=certificates, trust_env=False, limits=_NO_KEEP_ALIVE),
         faults_on=faults.effects_on,
         sleep=asyncio.sleep,
     )
+
+
+_NO_KEEP_ALIVE = httpx.Limits(max_keepalive_connections=0)
 
 
 def _host(environment: EmulatedEnvironment) -> str:

@@ -146,11 +146,19 @@ class Receiver:
     answers: list = field(default_factory=list)
 
 
+class _Server(ThreadingHTTPServer):
+    """Lets many deliveries come at once."""
+
+    request_queue_size = 128
+
+
 @contextmanager
 def webhook_receiver() -> Iterator[Receiver]:
     """A receiver on this machine."""
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             receiver.received.append((self.path, dict(self.headers), body))
@@ -161,7 +169,7 @@ def webhook_receiver() -> Iterator[Receiver]:
         def log_message(self, *_arguments):
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with _Server(("127.0.0.1", 0), Handler) as server:
         receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hook")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
