@@ -105,6 +105,11 @@ class Table:
         )
 
     @cached_property
+    def secured(self) -> frozenset[str]:
+        """The columns that need a field security profile (DATAVERSE 13)."""
+        return frozenset(c.name for c in self.definition.columns if c.is_secured)
+
+    @cached_property
     def images(self) -> tuple[str, ...]:
         """The columns with a picture."""
         return tuple(c.name for c in self.definition.columns if c.kind is ColumnKind.IMAGE)

@@ -198,6 +198,7 @@ def _projection(call: Call, table: Table) -> Projection:
         alias="t",
         annotations=call.preferences.annotations,
         error_code=call.environment.switches.query_error_code,
+        hidden=call.user.hidden_columns(table),
     )
 
 

@@ -210,7 +210,10 @@ class FetchTranslator:
         return column
 
     def _column_sql(self, scope: Scope, name: str) -> str:
-        return f"{scope.alias}.{quoted(self._column(scope.table, name).name)}"
+        column = self._column(scope.table, name)
+        if name in self._user.hidden_columns(scope.table):
+            return "NULL"
+        return f"{scope.alias}.{quoted(column.name)}"
 
     def _folded_sql(self, scope: Scope, name: str) -> str:
         sql = self._column_sql(scope, name)
@@ -272,6 +275,7 @@ class FetchTranslator:
             catalog=self._catalog,
             alias=scope.alias,
             annotations=self._annotations,
+            hidden=self._user.hidden_columns(table),
         )
         for item in projection.items:
             column = table.properties.get(item.name.partition("@")[0])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from dv_sync_pipeline.emulator import metadata_ids
+from dv_sync_pipeline.emulator import metadata_ids, privileges
 from dv_sync_pipeline.emulator.catalog import Catalog, Table
 from dv_sync_pipeline.emulator.schema import (
     ColumnDefinition,
@@ -146,23 +146,20 @@ def _entity_properties(table: Table) -> Json:
         "DisplayName": label(definition.display_name, "table", table.name),
         "DisplayCollectionName": label(definition.display_collection_name, "tables", table.name),
         "Description": label(definition.description, "table description", table.name),
-        "Privileges": [_privilege(table, action) for action in _PRIVILEGES],
+        "Privileges": [_privilege(table, action) for action in privileges.ACTIONS],
         "HasChanged": None,
     }
 
 
-_PRIVILEGES = ("Create", "Read", "Write", "Delete", "Assign", "Share", "Append", "AppendTo")
-
-
 def _privilege(table: Table, action: str) -> Json:
-    name = f"prv{action}{table.definition.schema_name}"
+    name = privileges.privilege_name(table.definition, action)
     return {
         "CanBeBasic": True,
         "CanBeDeep": True,
         "CanBeGlobal": True,
         "CanBeLocal": True,
         "Name": name,
-        "PrivilegeId": metadata_id("privilege", name),
+        "PrivilegeId": privileges.privilege_id(name),
         "PrivilegeType": action,
     }
 

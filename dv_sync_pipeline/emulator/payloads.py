@@ -13,7 +13,7 @@ from dv_sync_pipeline.emulator import references, replies
 from dv_sync_pipeline.emulator.catalog import Table, target_column
 from dv_sync_pipeline.emulator.navigation import Collection, find_collection
 from dv_sync_pipeline.emulator.schema import ColumnDefinition, ColumnKind, LookupDefinition
-from dv_sync_pipeline.emulator.security import Action, User
+from dv_sync_pipeline.emulator.security import Action, ColumnRight, User, find_user
 from dv_sync_pipeline.emulator.store import Store
 from dv_sync_pipeline.emulator.switches import Switches
 
@@ -60,11 +60,20 @@ class PayloadReader:
     def read_new(self, table: Table, payload: Any) -> tuple[dict[str, Any], Nested]:
         """The values that a create sets, and the rows nested in it."""
         nested = Nested()
-        return self._read(table, payload, table.creatable, nested), nested
+        values = self._read(table, payload, table.creatable, nested)
+        self._require_columns(table, values, ColumnRight.CREATE)
+        return values, nested
 
     def read_changes(self, table: Table, payload: Any) -> dict[str, Any]:
         """The values that an update sets."""
-        return self._read(table, payload, table.updatable, None)
+        values = self._read(table, payload, table.updatable, None)
+        self._require_columns(table, values, ColumnRight.UPDATE)
+        return values
+
+    def _require_columns(self, table: Table, values: Mapping[str, Any], right: ColumnRight) -> None:
+        for name in table.secured & values.keys() if table.secured else ():
+            if not self._user.may(right, table, name):
+                raise replies.secured_column(self._user.id, column=name, right=right.name)
 
     def _read(
         self, table: Table, payload: Any, decoders: Mapping[str, Any], nested: Nested | None
@@ -139,16 +148,26 @@ class PayloadReader:
         target, row_id = self.resolve_reference(value)
         if target.name not in {lookup.target for lookup in lookups}:
             raise replies.wrong_target(table.entity_set, property_name=name, found=target.name)
-        self._require_link(table, target, name)
+        self._require_link(table, target, name, row_id)
         return target, row_id
 
-    def _require_link(self, table: Table, target: Table, name: str) -> None:
+    def _require_link(self, table: Table, target: Table, name: str, row_id: str) -> None:
         """A link needs Append here and AppendTo there; an owner needs Assign (DATAVERSE 13)."""
         if name == "ownerid":
-            self._user.require(Action.ASSIGN, table)
+            self._require_owner(table, target, row_id)
             return
         self._user.require(Action.APPEND, table)
         self._user.require(Action.APPEND_TO, target)
+
+    def _require_owner(self, table: Table, owners: Table, owner_id: str) -> None:
+        """Giving a row away needs Assign, and an owner who may read it."""
+        if owner_id == self._user.id:
+            return
+        self._user.require(Action.ASSIGN, table)
+        if owners.name != "systemuser":
+            return
+        if find_user(self._store, owner_id).depth(Action.READ, table.name) is None:
+            raise replies.owner_without_privilege(owner_id, table=table.name)
 
     def resolve_reference(self, text: Any) -> tuple[Table, str]:
         """The table and the GUID that a reference names; raises the error of DATAVERSE 5."""

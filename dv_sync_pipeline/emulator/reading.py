@@ -128,6 +128,7 @@ class Reader:
             alias=alias,
             annotations=self._annotations,
             error_code=self._environment.switches.query_error_code,
+            hidden=self._user.hidden_columns(table),
         )
 
     def _expand(self, rows: list[dict[str, Any]], table: Table, options: Mapping[str, str]) -> None:

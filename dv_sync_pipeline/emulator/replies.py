@@ -455,6 +455,27 @@ def no_roles(user_id: str) -> DataverseError:
     return DataverseError(403, "0x80042f09", text)
 
 
+def no_impersonation(user_id: str) -> DataverseError:
+    """The sender may not act on behalf of others (DATAVERSE 11)."""
+    text = f"Principal user (Id={user_id}) is missing prvActOnBehalfOfAnotherUser privilege."
+    return DataverseError(403, "0x80040220", text)
+
+
+def secured_column(user_id: str, *, column: str, right: str) -> DataverseError:
+    """No field security profile of the user allows it (DATAVERSE 13; code from memory)."""
+    text = f"Caller user with Id {user_id} does not have {right} permissions for a {column} column."
+    return DataverseError(403, "0x80040220", text)
+
+
+def owner_without_privilege(owner_id: str, *, table: str) -> DataverseError:
+    """The new owner could not even read the row (DATAVERSE 13)."""
+    text = (
+        f"The user with id {owner_id} cannot own a row of {table}: the target does not hold "
+        "required privileges."
+    )
+    return DataverseError(403, "0x80040231", text)
+
+
 def access_denied(
     user_id: str, *, privilege: str, table: str, object_type_code: int
 ) -> DataverseError:

@@ -15,6 +15,7 @@ from dv_sync_pipeline.emulator import (
     metadata_read,
     metadata_routes,
     replies,
+    roles,
     rows_read,
     rows_write,
 )
@@ -26,7 +27,7 @@ from dv_sync_pipeline.emulator.metadata_writes import build_due_keys, schema_tra
 from dv_sync_pipeline.emulator.origin import describe_origin, origin_of_request
 from dv_sync_pipeline.emulator.replies import DataverseError, Reply
 from dv_sync_pipeline.emulator.requests import Call, Request, parse_preferences, parse_query
-from dv_sync_pipeline.emulator.security import find_user
+from dv_sync_pipeline.emulator.security import acting_user
 
 __all__ = ["ROUTES", "answer", "dispatch", "shape"]
 
@@ -37,6 +38,7 @@ ROUTES: Routes = {
     **metadata_changes.ROUTES,
     **metadata_read.ROUTES,
     **metadata_routes.ROUTES,
+    **roles.ROUTES,
     **rows_read.ROUTES,
     **rows_write.ROUTES,
     **bulk.ROUTES,
@@ -76,7 +78,7 @@ def dispatch(environment: EmulatedEnvironment, request: Request) -> Reply:
         environment=environment,
         request=request,
         segments=segments,
-        user=find_user(environment.store, request.user_id),
+        user=acting_user(environment.store, request.user_id, request.headers),
         preferences=parse_preferences(request.headers.get("prefer", "")),
         options=parse_query(request.query),
     )

@@ -25,6 +25,7 @@ from dv_sync_pipeline.emulator.database import Database, quoted
 from dv_sync_pipeline.emulator.define import companions
 from dv_sync_pipeline.emulator.ids import rising_ids
 from dv_sync_pipeline.emulator.messages import filter_rows
+from dv_sync_pipeline.emulator.privileges import privilege_rows
 from dv_sync_pipeline.emulator.schema import (
     ColumnDefinition,
     KeyDefinition,
@@ -39,6 +40,11 @@ from dv_sync_pipeline.emulator.watching import Nobody, Watcher
 __all__ = ["Store", "default_state"]
 
 _FIRST_CUSTOM_TYPE_CODE = 10_000
+_COMPANION_ROWS: Mapping[str, Callable[[TableDefinition], Iterable[dict[str, Any]]]] = {
+    "sdkmessagefilter": filter_rows,
+    "privilege": privilege_rows,
+}
+"""Tables whose rows come and go with every table."""
 
 
 def _utc_now() -> datetime:
@@ -139,20 +145,31 @@ class Store:
             for statement in ddl.index_statements(numbered):
                 self.database.execute(statement)
             table = self._define(numbered)
-            if "sdkmessagefilter" in self.catalog.tables:
-                self.load_rows("sdkmessagefilter", filter_rows(numbered))
+            for companion, rows in self._companion_rows(numbered):
+                self.load_rows(companion.name, rows)
             return table
+
+    def _companion_rows(
+        self, definition: TableDefinition
+    ) -> Iterable[tuple[Table, list[dict[str, Any]]]]:
+        """The rows of other tables that follow from the definition of one."""
+        for name, rows in _COMPANION_ROWS.items():
+            if name in self.catalog.tables:
+                yield self.catalog.tables[name], list(rows(definition))
 
     def drop_table(self, name: str) -> None:
         """Remove the table, its rows and their tombstones."""
+        definition = self.catalog.table(name).definition
         with self.transaction():
+            for companion, rows in self._companion_rows(definition):
+                sql = (
+                    f"DELETE FROM {quoted(companion.name)} WHERE {quoted(companion.primary_id)} = ?"
+                )
+                self.database.executemany(sql, [(row[companion.primary_id],) for row in rows])
             self.database.execute(f"DROP TABLE {quoted(name)}")
             self.database.execute("DELETE FROM _dv_tombstone WHERE table_name = ?", (name,))
             self._forget("table", name)
             self.catalog.remove(name)
-            if "sdkmessagefilter" in self.catalog.tables:
-                sql = "DELETE FROM sdkmessagefilter WHERE primaryobjecttypecode = ?"
-                self.database.execute(sql, (name,))
 
     def add_column(self, table: str, column: ColumnDefinition) -> None:
         """Add a column; the rows that exist have null in it."""

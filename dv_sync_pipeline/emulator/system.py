@@ -11,7 +11,9 @@ from typing import Any
 
 from dv_sync_pipeline.emulator import define
 from dv_sync_pipeline.emulator.messages import message_rows
+from dv_sync_pipeline.emulator.privileges import ACTIONS
 from dv_sync_pipeline.emulator.schema import ManyToManyDefinition, Ownership, TableDefinition
+from dv_sync_pipeline.emulator.security import Action
 from dv_sync_pipeline.emulator.store import Store
 from dv_sync_pipeline.emulator.webhook_tables import WEBHOOK_TABLES
 
@@ -31,22 +33,22 @@ ADMINISTRATOR = "System Administrator"
 READER = "Reader"
 BASIC_USER = "Basic User"
 
-_ACTIONS = ("Create", "Read", "Write", "Delete", "Append", "AppendTo", "Assign", "Share")
 _USER_ACCESS_MODE_APPLICATION = 4
 
 
 def found_environment(store: Store, *, organization_name: str) -> None:
     """Make the system tables and the rows that must exist before any user does."""
     with store.transaction():
-        for definition in (*WEBHOOK_TABLES, *_SYSTEM_TABLES):
+        for definition in (*_FIRST_TABLES, *WEBHOOK_TABLES, *_SYSTEM_TABLES):
             store.create_table(definition)
         store.load_rows("sdkmessage", message_rows())
-        store.create_many_to_many(_USER_ROLES)
-        store.create_table(intersect_table(_USER_ROLES))
+        for relationship in _PAIRS:
+            store.create_many_to_many(relationship)
+            store.create_table(intersect_table(relationship))
         _create_organization(store, organization_name)
-        create_role(store, ADMINISTRATOR, dict.fromkeys(_ACTIONS, "Global"))
+        create_role(store, ADMINISTRATOR, dict.fromkeys(Action, "Global"))
         create_role(store, READER, {"Read": "Global"})
-        create_role(store, BASIC_USER, dict.fromkeys(_ACTIONS, "Basic"))
+        create_role(store, BASIC_USER, dict.fromkeys(ACTIONS, "Basic"))
 
 
 def _create_organization(store: Store, name: str) -> None:
@@ -237,6 +239,30 @@ _SYSTEM_TABLES = (
         columns=(_pointer("BusinessUnitId", "businessunit"),),
     ),
     _system(
+        "FieldSecurityProfile",
+        1200,
+        primary_name=define.string("Name"),
+        ownership=Ownership.NONE,
+        states=(),
+        columns=(define.memo("Description"),),
+    ),
+    _system(
+        "FieldPermission",
+        1201,
+        primary_name=define.string("Name"),
+        ownership=Ownership.NONE,
+        states=(),
+        columns=(
+            define.string("EntityName", max_length=128),
+            define.string("AttributeLogicalName", max_length=128),
+            *(
+                define.choice(name, {0: "Not Allowed", 4: "Allowed"}, default=0)
+                for name in ("CanRead", "CanCreate", "CanUpdate")
+            ),
+            _pointer("FieldSecurityProfileId", "fieldsecurityprofile"),
+        ),
+    ),
+    _system(
         "Organization",
         1019,
         primary_name=define.string("Name", max_length=160),
@@ -264,13 +290,45 @@ _SYSTEM_TABLES = (
     ),
 )
 
-_USER_ROLES = ManyToManyDefinition(
-    schema_name="systemuserroles_association",
-    intersect="systemuserroles",
-    first="systemuser",
-    second="role",
-    first_property="systemuserroles_association",
-    second_property="systemuserroles_association",
-    first_column="systemuserid",
-    second_column="roleid",
+_FIRST_TABLES = (
+    _system(
+        "Privilege",
+        1023,
+        primary_name=define.string("Name"),
+        ownership=Ownership.NONE,
+        states=(),
+        columns=(
+            define.string("Action", max_length=50),
+            define.string("EntityName", max_length=128),
+            define.boolean("CanBeGlobal", default=True),
+        ),
+    ),
+)
+"""The tables whose rows follow from the tables that come after them."""
+
+
+def _pairs(name: str, intersect: str, first: str, second: str) -> ManyToManyDefinition:
+    return ManyToManyDefinition(
+        schema_name=name,
+        intersect=intersect,
+        first=first,
+        second=second,
+        first_property=name,
+        second_property=name,
+        first_column=f"{first}id",
+        second_column=f"{second}id",
+    )
+
+
+_USER_ROLES = _pairs("systemuserroles_association", "systemuserroles", "systemuser", "role")
+_PAIRS = (
+    _USER_ROLES,
+    _pairs("teamroles_association", "teamroles", "team", "role"),
+    _pairs("teammembership_association", "teammembership", "team", "systemuser"),
+    _pairs(
+        "systemuserprofiles_association",
+        "systemuserprofiles",
+        "systemuser",
+        "fieldsecurityprofile",
+    ),
 )

@@ -93,6 +93,8 @@ class Writer:
 
     def _authorship(self, table: Table) -> dict[str, Any]:
         values = {"createdby": self._user.id, "modifiedby": self._user.id}
+        if self._user.behind:
+            values |= dict.fromkeys(("createdonbehalfby", "modifiedonbehalfby"), self._user.behind)
         if "ownerid" in table.columns:
             values |= {
                 "ownerid": self._user.id,
@@ -210,7 +212,11 @@ class Writer:
             self._store.next_version()
         values["versionnumber"] = self._store.next_version()
         if "modifiedon" in table.columns:
-            values |= {"modifiedon": self._store.now(), "modifiedby": self._user.id}
+            values |= {
+                "modifiedon": self._store.now(),
+                "modifiedby": self._user.id,
+                "modifiedonbehalfby": self._user.behind or None,
+            }
 
     def check_version(self, table: Table, row_id: str, if_match: str) -> None:
         """Raise the 412 unless the row has the version that `If-Match` names (DATAVERSE 4.5)."""

@@ -52,6 +52,7 @@ HOTEL = define.table(
         define.choice("dvc_Kind", {1: "City", 2: "Beach", 3: "Airport"}),
         define.multi_choice("dvc_Tags", {1: "Pool", 2: "Spa", 9: "Bar"}),
         define.memo("dvc_Note", max_length=2000),
+        define.string("dvc_Secret", is_secured=True),
         define.file("dvc_Plan"),
         define.image("dvc_Photo", is_primary_image=True),
         define.image("dvc_Logo"),
