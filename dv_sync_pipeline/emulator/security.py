@@ -8,7 +8,7 @@ A privilege is an action on a table, or on every table ("*"), to a depth. Whoeve
 all may only ask who they are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -96,10 +96,8 @@ class User:
         depth = self.depth(action, table.name)
         if depth == "Global" or "ownerid" not in table.columns:
             return []
-        sql, count = _REACHES[depth or "Basic"]
-        parameters = {"Basic": (self.id, self.id)}.get(depth or "", (self.business_unit,))
-        assert len(parameters) == count  # noqa: S101 - the table and the values fit
-        return [Condition(sql.format(alias), parameters)]
+        sql, parameters = _REACHES[depth or "Basic"]
+        return [Condition(sql.format(alias), parameters(self))]
 
     def hidden_columns(self, table: Table) -> frozenset[str]:
         """The secured columns that read as null for them (DATAVERSE 13)."""
@@ -124,10 +122,10 @@ _UNITS = """
         UNION SELECT "businessunitid" FROM "businessunit" JOIN unit ON "parentbusinessunitid" = id
     ) SELECT id FROM unit
 """
-_REACHES: Mapping[str, tuple[str, int]] = {
-    "Basic": (_OWN, 2),
-    "Local": ('{0}."owningbusinessunit" = ?', 1),
-    "Deep": (f'{{0}}."owningbusinessunit" IN ({_UNITS})', 1),
+_REACHES: Mapping[str, tuple[str, Callable[[User], tuple[str, ...]]]] = {
+    "Basic": (_OWN, lambda user: (user.id, user.id)),
+    "Local": ('{0}."owningbusinessunit" = ?', lambda user: (user.business_unit,)),
+    "Deep": (f'{{0}}."owningbusinessunit" IN ({_UNITS})', lambda user: (user.business_unit,)),
 }
 
 
