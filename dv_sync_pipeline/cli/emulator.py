@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from dv_sync_pipeline.emulator.latency import LATENCY_PROFILES
+from dv_sync_pipeline.emulator.limits import LIMIT_PROFILES
 from dv_sync_pipeline.emulator.samples import SAMPLES
 
 __all__ = ["emulator"]
@@ -29,11 +31,30 @@ _PORT_MAX = 65_535
 @click.option("--plain-http", is_flag=True, help="No TLS. Microsoft's token libraries refuse that.")
 @click.option("--any-token", is_flag=True, help="Every request is the administrator's.")
 @click.option(
+    "--limits",
+    type=click.Choice(list(LIMIT_PROFILES)),
+    default="none",
+    show_default=True,
+    help="Service protection: 429 and Retry-After as documented, or thirty times sooner.",
+)
+@click.option(
+    "--latency",
+    type=click.Choice(list(LATENCY_PROFILES)),
+    default="none",
+    show_default=True,
+    help="Answer as slowly as environments that were measured.",
+)
+@click.option(
+    "--control",
+    is_flag=True,
+    help="Let tests on this machine reset, restore, set the clock and order faults: URL/control/.",
+)
+@click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep everything in this folder and find it there again; otherwise it is gone at the end.",
 )
-def emulator(
+def emulator(  # noqa: PLR0913 - one argument for each option
     environments: tuple[str, ...],
     *,
     sample: str | None,
@@ -41,6 +62,9 @@ def emulator(
     seed: int,
     plain_http: bool,
     any_token: bool,
+    limits: str,
+    latency: str,
+    control: bool,
     state: Path | None,
 ) -> None:
     """Run Dataverse environments on this machine, each on its own port (0: any free one).
@@ -55,6 +79,7 @@ def emulator(
     Exit code  0  ended by Ctrl-C or SIGTERM
                2  wrong usage, or a port or folder that cannot be used
     """  # noqa: D301 - click wants the character, not its name
+    from dv_sync_pipeline.emulator.behaviour import Behaviour  # noqa: PLC0415 - see __init__
     from dv_sync_pipeline.emulator.run import (  # noqa: PLC0415 - see __init__
         EmulatorOptions,
         run_emulator,
@@ -69,6 +94,7 @@ def emulator(
             seed=seed,
             plain_http=plain_http,
             any_token=any_token,
+            behaviour=Behaviour(limits, latency, seed=seed, is_controlled=control),
         )
         run_emulator(options, announce=click.echo, remark=partial(click.echo, err=True))
 

@@ -69,10 +69,11 @@ def surround(
     webhooks = Webhooks(environment.store, host=_host(environment), courier=courier)
     environment.store.watcher = webhooks
     log = RequestLog(clock=clock, stopwatch=time.perf_counter)
+    protection = _protect(behaviour, clock)
     outermost: list[Interceptor] = [log, faults] if behaviour.is_controlled else []
     surrounded = intercept(
         application,
-        interceptors=[*outermost, *_load(behaviour, environment.name, clock)],
+        interceptors=[*outermost, *_load(behaviour, environment.name, protection)],
         identify=_identifier(environment),
     )
     if not behaviour.is_controlled:
@@ -85,25 +86,33 @@ def surround(
         faults=faults,
         switches=environment.switches,
         settle_webhooks=courier.settle,
+        protection=protection,
     )
     levers.snapshots.save(START)
     return Router([Mount("/control", create_control(levers)), Mount("/", surrounded)])
 
 
-def _load(behaviour: Behaviour, name: str, clock: AdjustableClock) -> list[Interceptor]:
+def _protect(behaviour: Behaviour, clock: AdjustableClock) -> ServiceProtection | None:
+    profile = LIMIT_PROFILES[behaviour.limits]
+    if profile is None:
+        return None
+    return ServiceProtection(profile, clock=clock.seconds, stopwatch=time.perf_counter)
+
+
+def _load(
+    behaviour: Behaviour, name: str, protection: ServiceProtection | None
+) -> list[Interceptor]:
     """Travel outside of the limits, work inside: only work is execution time (DATAVERSE 9.1)."""
-    limits = LIMIT_PROFILES[behaviour.limits]
+    limits: list[Interceptor] = [] if protection is None else [protection]
     latency = LATENCY_PROFILES[behaviour.latency]
+    if latency is None:
+        return limits
     random = Random(f"{behaviour.seed}/{name}")
-    stopwatch = time.perf_counter
-    load: list[Interceptor] = []
-    if latency is not None:
-        load.append(Distance(latency, random=random, sleep=asyncio.sleep))
-    if limits is not None:
-        load.append(ServiceProtection(limits, clock=clock.seconds, stopwatch=stopwatch))
-    if latency is not None:
-        load.append(Working(latency, random=random, sleep=asyncio.sleep, stopwatch=stopwatch))
-    return load
+    return [
+        Distance(latency, random=random, sleep=asyncio.sleep),
+        *limits,
+        Working(latency, random=random, sleep=asyncio.sleep, stopwatch=time.perf_counter),
+    ]
 
 
 def _open_courier(

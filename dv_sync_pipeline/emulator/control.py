@@ -42,6 +42,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from dv_sync_pipeline.emulator.clock import AdjustableClock
 from dv_sync_pipeline.emulator.faults import FaultInjector, FaultPlan
 from dv_sync_pipeline.emulator.latency import work_of
+from dv_sync_pipeline.emulator.limits import ServiceProtection
 from dv_sync_pipeline.emulator.snapshots import Snapshots
 from dv_sync_pipeline.emulator.switches import Switches
 from dv_sync_pipeline.emulator.wire import Answer, ConnectionLost, Proceed, WireRequest
@@ -136,6 +137,7 @@ class Levers:
         faults: what goes wrong in it.
         switches: its unverified behaviours.
         settle_webhooks: returns when no delivery is under way.
+        protection: its limits, if it has any.
 
     """
 
@@ -146,6 +148,7 @@ class Levers:
     faults: FaultInjector
     switches: Switches
     settle_webhooks: Callable[[], Awaitable[None]]
+    protection: ServiceProtection | None = None
 
 
 def create_control(levers: Levers) -> ASGIApp:
@@ -199,6 +202,8 @@ class _Handlers:
         levers.snapshots.restore(START)
         levers.clock.reset()
         levers.log.clear()
+        if levers.protection is not None:
+            levers.protection.reset()
         _turn(levers.switches, self._switches_at_start)
         return _NOTHING
 

@@ -99,6 +99,16 @@ def test_users_do_not_share(anna, environment):
         assert 200 == ask(boris).status_code
 
 
+def test_a_reset_forgets_what_was_used_up(environment):
+    """Tests do not throttle each other."""
+    with environment.client() as client:
+        assert 429 == ask(client, REQUESTS + 1).status_code
+
+        environment.control("POST", "/reset")
+
+        assert 200 == ask(client).status_code
+
+
 def test_rate_headers(environment):
     """What is left on this server, and the recommended parallelism."""
     with environment.client() as client:
