@@ -46,6 +46,7 @@ _NUMBERS = (
     ColumnKind.STATE,
     ColumnKind.STATUS,
 )
+_INTEGER_MAX = 2**63 - 1
 _EXACT = (ColumnKind.DECIMAL, ColumnKind.MONEY)
 _IDENTIFIERS = (
     ColumnKind.UNIQUE_IDENTIFIER,
@@ -304,11 +305,14 @@ def _text_literal(_column: ColumnDefinition, literal: Literal) -> Any:
 
 
 def _number_literal(column: ColumnDefinition, literal: Literal) -> Any:
-    if not isinstance(literal.value, int | Decimal) or isinstance(literal.value, bool):
+    value: Any = literal.value
+    if not isinstance(value, int | Decimal) or isinstance(value, bool):
         return None
     if column.kind in _EXACT:
-        return str(literal.value)
-    return literal.value if isinstance(literal.value, int) else float(literal.value)
+        return str(value)
+    if abs(value) > _INTEGER_MAX:
+        return None
+    return value if isinstance(value, int) else float(value)
 
 
 def _truth_literal(_column: ColumnDefinition, literal: Literal) -> Any:
@@ -316,7 +320,7 @@ def _truth_literal(_column: ColumnDefinition, literal: Literal) -> Any:
 
 
 def _identifier_literal(_column: ColumnDefinition, literal: Literal) -> Any:
-    # The official clients also quote GUIDs, and the service lets them.
+    # The service lets clients quote GUIDs, too (from memory).
     text = literal.value if literal.kind in (TokenKind.GUID, TokenKind.STRING) else None
     return text.lower() if text else None
 

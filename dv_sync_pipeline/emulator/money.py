@@ -50,6 +50,7 @@ def _derived(store: Store, table: Table, values: Mapping[str, Any]) -> dict[str,
         'SELECT "exchangerate" FROM "transactioncurrency" WHERE "transactioncurrencyid" = ?',
         (values[_CURRENCY],),
     )
+    rate = rate or "1"
     derived: dict[str, Any] = {"exchangerate": rate}
     for name in table.amounts:
         amount = values.get(name)

@@ -99,9 +99,10 @@ class Reader:
         self._expand(rows, selection.table, options)
         return RowPage(rows, page.following)
 
-    def count(self, selection: Selection) -> int:
-        """The number of selected rows; never more than 5,000 (DATAVERSE 6.3)."""
-        return min(selection.count(self._store), COUNT_MAX)
+    def count(self, selection: Selection) -> tuple[int, bool]:
+        """The number of selected rows, and whether it stopped at 5,000 (DATAVERSE 6.3)."""
+        number = selection.count(self._store)
+        return min(number, COUNT_MAX), number > COUNT_MAX
 
     def one(self, table: Table, row_id: str, options: Mapping[str, str]) -> dict[str, Any]:
         """One row; raises the 403, and the 404 if there is none."""

@@ -59,10 +59,9 @@ def read_list(
         selection, options, rows_max=rows_max, behind=parse_skip_token(token) if token else None
     )
     is_last = call.preferences.page_rows is None and top is not None
-    body = _list_head(call, table, context)
-    if options.get("$count") == "true":
-        body["@odata.count"] = reader.count(selection)
-    body["value"] = page.rows
+    wants_count = options.get("$count") == "true"
+    count = reader.count(selection) if wants_count else None
+    body = {**_list_head(call, table, context, count), "value": page.rows}
     if page.following is not None and not is_last:
         body["@odata.nextLink"] = _next_link(call, page)
     return _answer(call, body)
@@ -84,11 +83,17 @@ def _top(options: Mapping[str, str]) -> int | None:
     return min(int(text), PAGE_ROWS_MAX)
 
 
-def _list_head(call: Call, table: Table, context: str) -> dict[str, Any]:
+def _list_head(
+    call: Call, table: Table, context: str, count: tuple[int, bool] | None
+) -> dict[str, Any]:
+    """What stands before the rows; the totals with annotations only (DATAVERSE 6.1)."""
     body: dict[str, Any] = {"@odata.context": context_url(call, table, context)}
+    number, is_limited = count or (-1, False)
     if call.preferences.annotations:
-        body["@Microsoft.Dynamics.CRM.totalrecordcount"] = -1
-        body["@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"] = False
+        body["@Microsoft.Dynamics.CRM.totalrecordcount"] = number
+        body["@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"] = is_limited
+    if count is not None:
+        body["@odata.count"] = number
     return body
 
 
@@ -123,7 +128,7 @@ def _count(call: Call) -> Reply:
         return count_changes(call)
     call.require_options("$filter")
     reader = _reader(call)
-    number = reader.count(reader.selection(call.table, call.options))
+    number, _ = reader.count(reader.selection(call.table, call.options))
     text = f"{_BYTE_ORDER_MARK}{number}"
     return Reply(200, {"Content-Type": "text/plain"}, text.encode())
 

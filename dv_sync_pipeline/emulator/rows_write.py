@@ -24,8 +24,18 @@ def _writer(call: Call) -> Writer:
 
 
 def _create(call: Call) -> Reply:
-    table = call.table
-    row_id = _writer(call).create(table, call.request.json())
+    row_id = _writer(call).create(call.table, call.request.json())
+    return _created(call, call.table, row_id)
+
+
+def _create_in_collection(call: Call) -> Reply:
+    collection = _collection(call)
+    row_id = references.require_row(call.store, call.table, call.segments[0])
+    child_id = _writer(call).create_in(collection, row_id, call.request.json())
+    return _created(call, collection.target, child_id)
+
+
+def _created(call: Call, table: Table, row_id: str) -> Reply:
     if call.preferences.returns_representation:
         return row_reply(call, table, row_id, status=_CREATED)
     url = f"{call.api_url}/{table.entity_set}({row_id})"
@@ -143,6 +153,7 @@ def _referred(call: Call) -> str:
 
 ROUTES: Routes = {
     ("POST", "{set}"): _create,
+    ("POST", "{set}()/{property}"): _create_in_collection,
     ("PATCH", "{set}()"): _upsert,
     ("DELETE", "{set}()"): _delete,
     ("PUT", "{set}()/{property}"): files.content_or(files.upload, _put_property),

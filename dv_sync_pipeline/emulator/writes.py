@@ -135,19 +135,21 @@ class Writer:
     def _create_children(self, row_id: str, nested: Nested) -> None:
         for children in nested.children:
             for payload in children.payloads:
-                self._create_child(children.collection, row_id, payload)
+                self.create_in(children.collection, row_id, payload)
         for collection, child_id in nested.bound:
             self.link(collection, row_id, child_id)
 
-    def _create_child(self, collection: Collection, row_id: str, payload: Any) -> None:
+    def create_in(self, collection: Collection, row_id: str, payload: Any) -> str:
+        """Create a row in the collection of another; its id."""
         if collection.child is None:
-            self.link(collection, row_id, self.create(collection.target, payload))
-            return
+            other_id = self.create(collection.target, payload)
+            self.link(collection, row_id, other_id)
+            return other_id
         column = collection.child.column
         pointer = {column.name: row_id}
         if column.is_polymorphic:
             pointer[target_column(column.name)] = collection.source.name
-        self.create(collection.target, payload, preset=pointer)
+        return self.create(collection.target, payload, preset=pointer)
 
     # ---- update ---------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import os
 import threading
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -21,7 +21,12 @@ import uvicorn
 from dv_sync_pipeline.emulator import define, system
 from dv_sync_pipeline.emulator.application import create_application
 from dv_sync_pipeline.emulator.environment import EmulatedEnvironment
-from dv_sync_pipeline.emulator.schema import DeleteRule, OptionDefinition, TableDefinition
+from dv_sync_pipeline.emulator.schema import (
+    DeleteRule,
+    ManyToManyDefinition,
+    OptionDefinition,
+    TableDefinition,
+)
 from dv_sync_pipeline.emulator.server import open_port
 from dv_sync_pipeline.emulator.store import Store
 
@@ -81,7 +86,23 @@ ROOM = define.table(
     keys=(define.key("dvc_roomkey", "dvc_hotelid", "dvc_number"),),
 )
 
-TABLES: tuple[TableDefinition, ...] = (BRAND, HOTEL, ROOM)
+OFFERS = ManyToManyDefinition(
+    schema_name="dvc_hotel_brand_offers",
+    intersect="dvc_offer",
+    first="dvc_hotel",
+    second="dvc_brand",
+    first_property="dvc_hotel_offers",
+    second_property="dvc_brand_offered_by",
+    first_column="dvc_hotelid",
+    second_column="dvc_brandid",
+)
+
+TABLES: tuple[TableDefinition, ...] = (
+    BRAND,
+    HOTEL,
+    ROOM,
+    replace(system.intersect_table(OFFERS), entity_set="dvc_offers"),
+)
 USERS = {"administrator": (system.ADMINISTRATOR,), "reader": (system.READER,), "nobody": ()}
 
 
@@ -122,6 +143,7 @@ def running_emulator() -> Iterator[Emulator]:
     }
     for definition in TABLES:
         store.create_table(definition)
+    store.create_many_to_many(OFFERS)
     with open_port(0) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         environment = EmulatedEnvironment("contract", url, store, NameIsToken(users))

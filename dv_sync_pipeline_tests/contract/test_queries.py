@@ -127,6 +127,7 @@ def test_unknown_names_in_a_query(api, refusal, query):
         "$search=x",
         "$filter=dvc_stars eq 'four'",
         "$filter=dvc_name eq 4",
+        "$filter=dvc_stars eq 99999999999999999999",
         "$filter=dvc_stars eq",
         "$filter=(dvc_stars eq 4",
         "$filter=dvc_stars in (1,2)",
@@ -224,8 +225,13 @@ def test_counts_stop_at_5000(emulator, api):
     emulator.store.load_rows("dvc_room", ({"dvc_floor": 777} for _ in range(5001)))
 
     assert api.get("dvc_rooms/$count?$filter=dvc_floor eq 777").text == "\ufeff5000"
-    answer = api.get("dvc_rooms?$filter=dvc_floor eq 777&$count=true&$top=1")
-    assert answer.json()["@odata.count"] == 5000
+    answer = api.get(
+        "dvc_rooms?$filter=dvc_floor eq 777&$count=true&$top=1",
+        headers={"Prefer": 'odata.include-annotations="*"'},
+    ).json()
+    assert answer["@odata.count"] == 5000
+    assert answer["@Microsoft.Dynamics.CRM.totalrecordcount"] == 5000
+    assert answer["@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded"] is True
 
 
 def test_expand_of_a_lookup(api, three):
