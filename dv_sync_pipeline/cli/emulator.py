@@ -1,5 +1,6 @@
 """`dv-sync emulator`."""
 
+import json
 import re
 import tempfile
 from contextlib import ExitStack
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from dv_sync_pipeline.cli.surroundings import json_option
 from dv_sync_pipeline.emulator.latency import LATENCY_PROFILES
 from dv_sync_pipeline.emulator.limits import LIMIT_PROFILES
 from dv_sync_pipeline.emulator.samples import SAMPLES
@@ -54,6 +56,7 @@ _PORT_MAX = 65_535
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep everything in this folder and find it there again; otherwise it is gone at the end.",
 )
+@json_option
 def emulator(  # noqa: PLR0913 - one argument for each option
     environments: tuple[str, ...],
     *,
@@ -66,11 +69,13 @@ def emulator(  # noqa: PLR0913 - one argument for each option
     latency: str,
     control: bool,
     state: Path | None,
+    as_json: bool,
 ) -> None:
     """Run Dataverse environments on this machine, each on its own port (0: any free one).
 
-    Prints NAME URL ready for each, and runs until Ctrl-C. With a sample and the names primary and
-    secondary it writes STATE/sync.yaml, so that in another terminal this works:
+    Prints NAME URL ready for each (with --json one object a line), and runs until Ctrl-C. With a
+    sample and the names primary and secondary it writes STATE/sync.yaml, so that in another
+    terminal this works:
 
     \b
         DV_SYNC_CONFIG=STATE/sync.yaml dv-sync sync
@@ -96,7 +101,19 @@ def emulator(  # noqa: PLR0913 - one argument for each option
             any_token=any_token,
             behaviour=Behaviour(limits, latency, seed=seed, is_controlled=control),
         )
-        run_emulator(options, announce=click.echo, remark=partial(click.echo, err=True))
+        run_emulator(
+            options,
+            announce=_announce_as_json if as_json else _announce_as_text,
+            remark=partial(click.echo, err=True),
+        )
+
+
+def _announce_as_text(name: str, url: str) -> None:
+    click.echo(f"{name} {url} ready")
+
+
+def _announce_as_json(name: str, url: str) -> None:
+    click.echo(json.dumps({"environment": name, "url": url, "ready": True}))
 
 
 def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":

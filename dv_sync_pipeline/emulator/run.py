@@ -71,11 +71,12 @@ class EmulatorOptions:
 
 
 def run_emulator(
-    options: EmulatorOptions, *, announce: Callable[[str], None], remark: Callable[[str], None]
+    options: EmulatorOptions, *, announce: Callable[[str, str], None], remark: Callable[[str], None]
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
-    `announce` is told `NAME URL ready` for each environment, `remark` what a person may not expect.
+    `announce` is told name and URL of each environment that is ready, `remark` what a person may
+    not expect.
     Raises `UsageError` when a port or the state folder cannot be used.
     """
     with ExitStack() as stack:
@@ -92,7 +93,7 @@ def run_emulator(
         serve(
             environments,
             certificate=keys.server.server_file if keys.server else None,
-            announce=lambda environment: announce(f"{environment.name} {environment.url} ready"),
+            announce=lambda environment: announce(environment.name, environment.url),
         )
 
 

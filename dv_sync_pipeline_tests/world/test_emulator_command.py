@@ -1,5 +1,7 @@
 """`dv-sync emulator` as other programs see it: processes, ports, files, tokens over TLS."""
 
+import json
+import re
 import signal
 import socket
 import ssl
@@ -261,10 +263,10 @@ def test_restart_keeps_rows_and_does_not_load_the_sample_again(tmp_path):
 # ---- life and death -----------------------------------------------------------------------------
 
 
-def _run_until_signal(number: signal.Signals, *arguments: str) -> tuple[int, str, str]:
-    """Start as a shell does in the background, wait until ready, send the signal.
+def _run_until_signal(number: signal.Signals, *arguments: str) -> tuple[int, str, str, str]:
+    """Start as a shell does in the background, wait until one environment is ready, signal.
 
-    The exit code, and what was said on standard output after the ready line and on standard error.
+    The exit code, the first line, and what was said after it on standard output and on error.
     """
     program = (
         "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN);"
@@ -277,16 +279,29 @@ def _run_until_signal(number: signal.Signals, *arguments: str) -> tuple[int, str
         text=True,
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline().endswith(" ready\n")
+        first_line = process.stdout.readline()
         process.send_signal(number)
         rest, complaints = process.communicate(timeout=60)
-    return process.returncode, rest, complaints
+    return process.returncode, first_line, rest, complaints
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_ends_it_cleanly(tmp_path, number):
     """Ctrl-C and SIGTERM end it with exit code 0 and no word, even if SIGINT was ignored before."""
-    assert (0, "", "") == _run_until_signal(number, "primary=0", "--state", str(tmp_path))
+    code, first_line, *said = _run_until_signal(number, "primary=0", "--state", str(tmp_path))
+
+    assert re.fullmatch(r"primary https://localhost:\d+ ready\n", first_line)
+    assert (0, ["", ""]) == (code, said)
+
+
+def test_ready_line_for_programs(tmp_path):
+    """With --json, what is ready is one object a line."""
+    arguments = ("primary=0", "--state", str(tmp_path), "--json")
+    _, first_line, *_ = _run_until_signal(signal.SIGTERM, *arguments)
+    ready = json.loads(first_line)
+
+    assert ("primary", True) == (ready["environment"], ready["ready"])
+    assert ready["url"].startswith("https://localhost:")
 
 
 def test_sample_that_is_not_loaded_is_remarked_upon(tmp_path):
@@ -296,7 +311,7 @@ def test_sample_that_is_not_loaded_is_remarked_upon(tmp_path):
         add_users(store, environment="primary")
     arguments = ("primary=0", "--sample", "hotels", "--state", str(tmp_path))
 
-    _, _, complaints = _run_until_signal(signal.SIGTERM, *arguments)
+    *_, complaints = _run_until_signal(signal.SIGTERM, *arguments)
 
     assert "primary was found" in complaints
 
