@@ -16,6 +16,7 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from dv_sync_pipeline.emulator.spelling import spelled
 from dv_sync_pipeline.errors import UsageError
 
 __all__ = ["ServedEnvironment", "open_port", "serve"]
@@ -122,7 +123,7 @@ class _Server(uvicorn.Server):
 
 def _configure(application: ASGIApp, certificate: Path | None) -> uvicorn.Config:
     return uvicorn.Config(
-        application,
+        spelled(application),
         access_log=False,
         lifespan="off",
         log_config=None,
