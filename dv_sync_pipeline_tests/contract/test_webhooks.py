@@ -5,7 +5,7 @@ import json
 import pytest
 
 from dv_sync_pipeline.emulator.behaviour import Behaviour
-from dv_sync_pipeline_tests.worlds.served import served_environment, webhook_receiver
+from dv_sync_pipeline_tests.worlds.served import API, served_environment, webhook_receiver
 
 ADLON = "7eb682f1-ca75-4511-80d4-00155d2a68d1"
 
@@ -52,8 +52,8 @@ def created_id(answer):
     return answer.headers["OData-EntityId"].rpartition("(")[2].rstrip(")")
 
 
-def register(client, receiver, message, **step):
-    """A step on hotels, as a client of the Web API registers it; returns its id."""
+def register(client, receiver, message, *, table="contoso_hotel", **step):
+    """A step, as a client of the Web API registers it; returns its id."""
     endpoint = {
         "name": "sync hook",
         "url": receiver.url,
@@ -64,13 +64,8 @@ def register(client, receiver, message, **step):
     }
     endpoint_id = created_id(client.post("/serviceendpoints", json=endpoint))
     message_id = one_id(client, f"/sdkmessages?$select=sdkmessageid&$filter=name eq '{message}'")
-    filter_id = one_id(
-        client,
-        "/sdkmessagefilters?$select=sdkmessagefilterid&$filter=primaryobjecttypecode eq "
-        f"'contoso_hotel' and sdkmessageid/name eq '{message}'",
-    )
     step = {
-        "name": f"sync: {message} of contoso_hotel",
+        "name": f"sync: {message} of {table}",
         "stage": 40,
         "mode": 1,
         "rank": 1,
@@ -78,9 +73,15 @@ def register(client, receiver, message, **step):
         "asyncautodelete": True,
         "eventhandler_serviceendpoint@odata.bind": f"/serviceendpoints({endpoint_id})",
         "sdkmessageid@odata.bind": f"/sdkmessages({message_id})",
-        "sdkmessagefilterid@odata.bind": f"/sdkmessagefilters({filter_id})",
         **step,
     }
+    if table:
+        filter_id = one_id(
+            client,
+            "/sdkmessagefilters?$select=sdkmessagefilterid&$filter=primaryobjecttypecode eq "
+            f"'{table}' and sdkmessageid/name eq '{message}'",
+        )
+        step["sdkmessagefilterid@odata.bind"] = f"/sdkmessagefilters({filter_id})"
     return created_id(client.post("/sdkmessageprocessingsteps", json=step))
 
 
@@ -148,6 +149,57 @@ def test_a_refused_bulk_message_fires_nothing(environment, client, receiver):
 
     assert 412 == answer.status_code
     assert [] == messages(environment, receiver)
+
+
+def batch(client, *operations, is_change_set):
+    """Creates of hotels by name, each alone or all in one change set."""
+    parts = [
+        "Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n"
+        f"Content-ID: {number}\r\n\r\nPOST {API}/contoso_hotels HTTP/1.1\r\n"
+        f"Content-Type: application/json\r\n\r\n{json.dumps(hotel)}\r\n"
+        for number, hotel in enumerate(operations, start=1)
+    ]
+    if is_change_set:
+        inner = "".join(f"--c\r\n{part}" for part in parts) + "--c--\r\n"
+        parts = [f"Content-Type: multipart/mixed; boundary=c\r\n\r\n{inner}"]
+    body = "".join(f"--b\r\n{part}" for part in parts) + "--b--\r\n"
+    headers = {
+        "Content-Type": "multipart/mixed; boundary=b",
+        "Prefer": "odata.continue-on-error",
+    }
+    return client.post("/$batch", content=body, headers=headers)
+
+
+@pytest.mark.parametrize(("is_change_set", "deliveries"), [(False, 1), (True, 0)])
+def test_batch(environment, client, receiver, is_change_set, deliveries):
+    """A change set with one bad operation sets off nothing; single operations stand alone."""
+    register(client, receiver, "Create")
+
+    good, bad = {"contoso_name": "Adlon"}, {"contoso_stars": "many"}
+    batch(client, good, bad, is_change_set=is_change_set)
+
+    assert deliveries == len(messages(environment, receiver))
+
+
+def test_associate_and_disassociate(environment, client, receiver):
+    """Steps without a table; the payload names the relationship and the other row."""
+    register(client, receiver, "Associate", table=None)
+    register(client, receiver, "Disassociate", table=None)
+    role_id = client.get("/roles?$filter=name eq 'Reader'").json()["value"][0]["roleid"]
+    path = f"/systemusers({environment.boris})/systemuserroles_association"
+
+    link = {"@odata.id": f"{environment.url}{API}/roles({role_id})"}
+    assert 204 == client.post(f"{path}/$ref", json=link).status_code
+    assert 204 == client.delete(f"{path}({role_id})/$ref").status_code
+
+    assert ["Associate", "Disassociate"] == sorted(messages(environment, receiver))
+    parameters = {
+        pair["key"]: pair["value"]
+        for pair in json.loads(receiver.received[0][2])["InputParameters"]
+    }
+    assert environment.boris == parameters["Target"]["Id"]
+    assert "systemuserroles_association" == parameters["Relationship"]["SchemaName"]
+    assert [role_id] == [row["Id"] for row in parameters["RelatedEntities"]]
 
 
 @pytest.mark.parametrize(("column", "deliveries"), [("contoso_name", 1), ("contoso_stars", 0)])
