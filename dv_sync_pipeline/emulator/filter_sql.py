@@ -117,9 +117,9 @@ class FilterTranslator:
                 return Condition("1" if node.value is True else "0")
 
     def _logical(self, node: Logical, scope: Scope) -> Condition:
-        left, right = self.condition(node.left, scope), self.condition(node.right, scope)
-        sql = f"({left.sql} {node.operator.upper()} {right.sql})"
-        return Condition(sql, left.parameters + right.parameters)
+        parts = [self.condition(operand, scope) for operand in node.operands]
+        sql = _balanced([part.sql for part in parts], word=node.operator.upper())
+        return Condition(sql, tuple(value for part in parts for value in part.parameters))
 
     def _negated(self, node: Not, scope: Scope) -> Condition:
         inner = self.condition(node.operand, scope)
@@ -275,6 +275,15 @@ _TEXT_FUNCTIONS: Mapping[str, Callable[[str, str], tuple[str, tuple[Any, ...]]]]
 }
 
 
+def _balanced(parts: list[str], *, word: str) -> str:
+    """The parts joined as a balanced tree, since SQLite limits the depth of expressions."""
+    if len(parts) == 1:
+        return parts[0]
+    middle = len(parts) // 2
+    first, second = (_balanced(half, word=word) for half in (parts[:middle], parts[middle:]))
+    return f"({first} {word} {second})"
+
+
 def _folded(operand: _Operand) -> str:
     if operand.column is not None and operand.column.kind in _TEXT:
         return f"dv_fold({operand.sql})"
@@ -306,7 +315,7 @@ def _text_literal(_column: ColumnDefinition, literal: Literal) -> Any:
 
 def _number_literal(column: ColumnDefinition, literal: Literal) -> Any:
     value: Any = literal.value
-    if not isinstance(value, int | Decimal) or isinstance(value, bool):
+    if type(value) not in (int, Decimal):  # a truth value is none of them
         return None
     if column.kind in _EXACT:
         return str(value)

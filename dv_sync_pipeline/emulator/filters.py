@@ -10,7 +10,7 @@ Belongs here: the tree and its parser. Does not belong here: what it means for r
 (`filter_sql.py`) or for metadata (`metadata_read.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -63,11 +63,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Logical:
-    """`left and right`, `left or right`."""
+    """`a and b and c`, `a or b or c`: flat, since clients send hundreds of them."""
 
     operator: str
-    left: "Node"
-    right: "Node"
+    operands: tuple["Node", ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,20 +125,20 @@ class _Parser:
         self._depth = 0
 
     def either(self) -> Node:
-        node = self._both()
-        while self._tokens.take_if("or"):
-            node = Logical("or", node, self._both())
-        return node
+        return self._chain("or", self._both)
 
     def _both(self) -> Node:
-        node = self._negation()
-        while self._tokens.take_if("and"):
-            node = Logical("and", node, self._negation())
-        return node
+        return self._chain("and", self._negation)
+
+    def _chain(self, word: str, part: Callable[[], Node]) -> Node:
+        operands = [part()]
+        while self._tokens.take_if(word):
+            operands.append(part())
+        return operands[0] if len(operands) == 1 else Logical(word, tuple(operands))
 
     def _negation(self) -> Node:
         if self._tokens.take_if("not"):
-            return Not(self._negation())
+            return Not(self._deeper(self._negation))
         return self._comparison()
 
     def _comparison(self) -> Node:
@@ -160,11 +159,15 @@ class _Parser:
                 return Literal(token.value, token.kind)
 
     def _grouped(self) -> Node:
+        node = self._deeper(self.either)
+        self._tokens.expect(")")
+        return node
+
+    def _deeper(self, part: Callable[[], Node]) -> Node:
         self._depth += 1
         if self._depth > _DEPTH_MAX:
             raise replies.bad_query("The filter is nested too deeply.")
-        node = self.either()
-        self._tokens.expect(")")
+        node = part()
         self._depth -= 1
         return node
 

@@ -47,10 +47,9 @@ def _read(call: Call) -> Reply:
     """Walk the path from the root; each segment narrows what is found."""
     call.require_options(*_OPTIONS)
     found: MetadataObject | Sequence[MetadataObject] = _ROOTS[call.segments[0].name](call)
-    is_cast = False
     for place, segment in enumerate(call.segments):
         if segment.name.startswith(_PREFIX):
-            found, is_cast = _cast(found, segment.name.removeprefix(_PREFIX)), True
+            found = _cast(found, segment.name.removeprefix(_PREFIX))
         elif place > 0:
             found = _follow(found, segment.name)
         if segment.has_key:
@@ -59,7 +58,7 @@ def _read(call: Call) -> Reply:
     if isinstance(found, MetadataObject):
         body = render(found, call.options)
         return Reply.json({"@odata.context": f"{context}/$entity", **body})
-    matching = _matching(found, call.options.get("$filter"), is_cast=is_cast)
+    matching = _matching(found, call.options.get("$filter"))
     rendered = [render(item, call.options) for item in matching]
     count = {"@odata.count": len(rendered)} if call.options.get("$count") == "true" else {}
     return Reply.json({"@odata.context": context, **count, "value": rendered})
@@ -137,7 +136,7 @@ def _render_target(
         return None
     if isinstance(target, MetadataObject):
         return render(target, options)
-    matching = _matching(target, options.get("$filter"), is_cast=False)
+    matching = _matching(target, options.get("$filter"))
     return [render(item, options, base_only=True) for item in matching]
 
 
@@ -148,13 +147,11 @@ def _unknown_property(item: MetadataObject, name: str) -> replies.DataverseError
 # ---- $filter ------------------------------------------------------------------------------------
 
 
-def _matching(
-    items: Sequence[MetadataObject], text: str | None, *, is_cast: bool
-) -> list[MetadataObject]:
+def _matching(items: Sequence[MetadataObject], text: str | None) -> list[MetadataObject]:
     if not text:
         return list(items)
     tree = parse_filter(text)
-    return [item for item in items if _holds(tree, item, is_cast=is_cast)]
+    return [item for item in items if _holds(tree, item)]
 
 
 _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -167,18 +164,13 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _holds(node: Node, item: MetadataObject, *, is_cast: bool) -> bool:
+def _holds(node: Node, item: MetadataObject) -> bool:
     match node:
-        case Logical(operator="and"):
-            return _holds(node.left, item, is_cast=is_cast) and _holds(
-                node.right, item, is_cast=is_cast
-            )
         case Logical():
-            return _holds(node.left, item, is_cast=is_cast) or _holds(
-                node.right, item, is_cast=is_cast
-            )
+            quantifier = all if node.operator == "and" else any
+            return quantifier(_holds(each, item) for each in node.operands)
         case Not():
-            return not _holds(node.operand, item, is_cast=is_cast)
+            return not _holds(node.operand, item)
         case Comparison(left=Path() as path, right=Literal() as literal):
             return _compares(node.operator, path, literal, item)
         case Path():

@@ -81,6 +81,13 @@ def test_filter_by_lookup(api, three, brands):
     assert three.find(f"_dvc_brandid_value eq {brand['dvc_brandid']}") == ["Adler"]
 
 
+def test_filter_with_hundreds_of_alternatives(three):
+    """Long chains of conditions are no matter (DATAVERSE 6.1)."""
+    condition = " or ".join(["dvc_stars eq 4"] * 1500)
+
+    assert three.find(condition) == ["Bristol"]
+
+
 def test_quotes_in_filters_are_doubled(hotels):
     """A quote in a literal is doubled (DATAVERSE 6.1)."""
     hotels.create(name="O'Hara's")
