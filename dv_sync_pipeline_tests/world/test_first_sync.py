@@ -156,7 +156,7 @@ def test_a_second_sync_writes_nothing(story):
 
 
 def test_what_somebody_overwrote_is_found_and_repaired(small_world, story):
-    """`verify` and `plan` name the row, `sync` restores it; the department's column stays theirs."""
+    """`verify` and `plan` name the row, `sync` restores it; the cost centre stays theirs."""
     secondary = small_world.judge.secondary
     row_id, hotel = next(iter(story.known_hotels().items()))
     code = hotel["contoso_code"]
