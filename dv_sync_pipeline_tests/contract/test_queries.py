@@ -83,7 +83,7 @@ def test_filter_by_lookup(api, three, brands):
 
 def test_filter_with_hundreds_of_alternatives(three):
     """Long chains of conditions are no matter (DATAVERSE 6.1)."""
-    condition = " or ".join(["dvc_stars eq 4"] * 1500)
+    condition = " or ".join(["dvc_stars eq 4"] * 1100)
 
     assert three.find(condition) == ["Bristol"]
 
