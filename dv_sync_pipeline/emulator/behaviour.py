@@ -68,28 +68,24 @@ def surround(
     courier = _open_courier(environment, faults, trusted=behaviour.trusted)
     webhooks = Webhooks(environment.store, host=_host(environment), courier=courier)
     environment.store.watcher = webhooks
-    log = RequestLog(clock=clock, stopwatch=time.perf_counter)
     protection = _protect(behaviour, clock)
-    outermost: list[Interceptor] = [log, faults] if behaviour.is_controlled else []
-    surrounded = intercept(
-        application,
-        interceptors=[*outermost, *_load(behaviour, environment.name, protection)],
-        identify=_identifier(environment),
-    )
+    load = _load(behaviour, environment.name, protection)
+    identify = _identifier(environment)
     if not behaviour.is_controlled:
-        return surrounded
+        return intercept(application, interceptors=load, identify=identify)
     levers = Levers(
         name=environment.name,
         clock=clock,
         snapshots=Snapshots(environment.store, folder=snapshots, when_restored=webhooks.forget),
-        log=log,
+        log=RequestLog(clock=clock, stopwatch=time.perf_counter),
         faults=faults,
         switches=environment.switches,
         settle_webhooks=courier.settle,
         protection=protection,
     )
     levers.snapshots.save(START)
-    return Router([Mount("/control", create_control(levers)), Mount("/", surrounded)])
+    watched = intercept(application, interceptors=[levers.log, faults, *load], identify=identify)
+    return Router([Mount("/control", create_control(levers)), Mount("/", watched)])
 
 
 def _protect(behaviour: Behaviour, clock: AdjustableClock) -> ServiceProtection | None:

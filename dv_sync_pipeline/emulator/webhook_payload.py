@@ -199,18 +199,22 @@ def build_payload(
     }
     parent = {**context, "Stage": 30, "ParentContext": None, "PreEntityImages": []}
     content = {**context, "ParentContext": {**parent, "PostEntityImages": []}}
-    headers = {
+    headers = _headers(change, origin, organization)
+    body = _serialize(content)
+    if len(body) <= _BODY_BYTES_MAX:
+        return Payload(headers, body)
+    stripped = {name: value for name, value in content.items() if name not in _STRIPPED}
+    return Payload({**headers, "x-ms-dynamics-msg-size-exceeded": "true"}, _serialize(stripped))
+
+
+def _headers(change: RowChange, origin: Origin, organization: Organization) -> dict[str, str]:
+    return {
         "Content-Type": "application/json",
         "x-ms-dynamics-organization": organization.host,
         "x-ms-dynamics-entity-name": change.table,
         "x-ms-dynamics-request-name": change.message,
         "x-ms-correlation-request-id": origin.correlation_id,
     }
-    body = _serialize(content)
-    if len(body) <= _BODY_BYTES_MAX:
-        return Payload(headers, body)
-    stripped = {name: value for name, value in content.items() if name not in _STRIPPED}
-    return Payload({**headers, "x-ms-dynamics-msg-size-exceeded": "true"}, _serialize(stripped))
 
 
 def _serialize(content: Any) -> bytes:

@@ -4,6 +4,7 @@ Belongs here: their columns, and reading registrations. Does not belong here: th
 from the tables there are (`messages.py`), and delivering (`hooks.py`).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from dv_sync_pipeline.emulator import define
@@ -170,33 +171,24 @@ def read_steps(store: Store) -> list[Step]:
     images: dict[str, list[Image]] = {}
     for step_id, alias, kind, columns in store.database.execute(_IMAGES):
         images.setdefault(step_id, []).append(Image(alias, kind, _names(columns)))
-    return [
-        Step(
-            id=step_id,
-            name=name,
-            message=message,
-            table=table,
-            mode=mode,
-            stage=stage,
-            filtering_columns=_names(filtering),
-            deletes_jobs=bool(deletes_jobs),
-            endpoint=Endpoint(url, authentication, secret),
-            images=tuple(images.get(step_id, ())),
-        )
-        for (
-            step_id,
-            name,
-            message,
-            table,
-            mode,
-            stage,
-            filtering,
-            deletes_jobs,
-            url,
-            authentication,
-            secret,
-        ) in store.database.execute(_STEPS)
-    ]
+    rows = store.database.execute(_STEPS).fetchall()
+    return [_step(row, images=tuple(images.get(row[0], ()))) for row in rows]
+
+
+def _step(row: Sequence[Any], *, images: tuple[Image, ...]) -> Step:
+    step_id, name, message, table, mode, stage, filtering, deletes_jobs, *endpoint = row
+    return Step(
+        id=step_id,
+        name=name,
+        message=message,
+        table=table,
+        mode=mode,
+        stage=stage,
+        filtering_columns=_names(filtering),
+        deletes_jobs=bool(deletes_jobs),
+        endpoint=Endpoint(*endpoint),
+        images=images,
+    )
 
 
 def _names(text: str) -> frozenset[str]:

@@ -72,9 +72,7 @@ def _rename(store: Store, table: str, name: str) -> None:
     column = store.catalog.table(table).columns[name]
     renamed = replace(column, schema_name=f"{column.schema_name}Renamed")
     store.add_column(table, renamed)
-    store.database.execute(
-        f"UPDATE {quoted(table)} SET {quoted(renamed.name)} = {quoted(name)}"
-    )
+    store.database.execute(f"UPDATE {quoted(table)} SET {quoted(renamed.name)} = {quoted(name)}")
     _remove(store, table, name)
 
 
