@@ -31,6 +31,7 @@ from dv_sync_pipeline.emulator.metadata_ids import (
     table_id,
 )
 from dv_sync_pipeline.emulator.metadata_payloads import Payload
+from dv_sync_pipeline.emulator.propagation import note_fresh
 from dv_sync_pipeline.emulator.replies import Reply
 from dv_sync_pipeline.emulator.requests import Call
 from dv_sync_pipeline.emulator.schema import (
@@ -105,6 +106,7 @@ def _finder(call: Call) -> payloads.FindOptionSet:
 def _create_table(call: Call) -> Reply:
     definition = payloads.parse_table(_payload(call), find_option_set=_finder(call))
     writes.create_table(call.store, definition)
+    note_fresh(call, definition.name)
     return _created(call, table_id(definition.name))
 
 
@@ -126,6 +128,7 @@ def _create_tables(call: Call) -> Reply:
         for payload in _payload(call).get("Entities") or ():
             definition = payloads.parse_table(payload, find_option_set=finder)
             writes.create_table(call.store, definition)
+            note_fresh(call, definition.name)
     return _NO_CONTENT
 
 
@@ -140,6 +143,7 @@ def _create_column(call: Call) -> Reply:
     table = _table(call)
     column = payloads.parse_column(_payload(call), find_option_set=_finder(call))
     writes.add_column(call.store, table, column)
+    note_fresh(call, table.name, column.name)
     return _created(call, column_id(table.name, column.name))
 
 
@@ -204,6 +208,7 @@ def _create_one_to_many(call: Call, payload: Payload) -> str:
     table = writes.find_table(call.catalog, str(payload.get("ReferencingEntity")))
     column = payloads.parse_lookup(payload.get("Lookup") or {}, [payload])
     writes.add_column(call.store, table, column)
+    note_fresh(call, table.name, column.name)
     return column.lookups[0].schema_name
 
 
@@ -246,6 +251,7 @@ def _create_lookup(kind: ColumnKind, response: str) -> Handler:
         table = writes.find_table(call.catalog, str(relationships[0].get("ReferencingEntity")))
         column = payloads.parse_lookup(payload.get("Lookup") or {}, relationships, kind=kind)
         writes.add_column(call.store, table, column)
+        note_fresh(call, table.name, column.name)
         ids = [relationship_id(lookup.schema_name) for lookup in column.lookups]
         content = {"RelationshipIds": ids, "AttributeId": column_id(table.name, column.name)}
         return _answered(call, response, content)

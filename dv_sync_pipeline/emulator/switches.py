@@ -21,6 +21,7 @@ class Switches:
         error_codes_empty: answer every error with the code "".
         not_equal_includes_null: whether `ne` and `not` hold for rows without a value.
         key_index_delay_seconds: how long a new alternate key stays Pending.
+        metadata_delay_seconds: how long rows do not know a new table or column (3.1).
         tracking_of_untracked_ignored: track-changes on a table without tracking is ignored, and not
             refused with 0x80072491.
         expired_token_status: status for a delta token that is too old: 400, 410 or 500.
@@ -35,6 +36,7 @@ class Switches:
     error_codes_empty: bool = False
     not_equal_includes_null: bool = True
     key_index_delay_seconds: float = 0
+    metadata_delay_seconds: float = 0
     tracking_of_untracked_ignored: bool = False
     expired_token_status: int = 400
     recreated_rows_listed_as_deleted: bool = True
