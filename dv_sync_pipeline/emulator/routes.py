@@ -25,6 +25,7 @@ from dv_sync_pipeline.emulator.environment import EmulatedEnvironment
 from dv_sync_pipeline.emulator.handlers import Handler, Routes
 from dv_sync_pipeline.emulator.metadata_writes import build_due_keys, schema_transaction
 from dv_sync_pipeline.emulator.origin import describe_origin, origin_of_request
+from dv_sync_pipeline.emulator.propagation import require_known
 from dv_sync_pipeline.emulator.replies import DataverseError, Reply
 from dv_sync_pipeline.emulator.requests import Call, Request, parse_preferences, parse_query
 from dv_sync_pipeline.emulator.security import acting_user
@@ -82,8 +83,8 @@ def dispatch(environment: EmulatedEnvironment, request: Request) -> Reply:
         preferences=parse_preferences(request.headers.get("prefer", "")),
         options=parse_query(request.query),
     )
-    if environment.switches.key_index_delay_seconds:
-        build_due_keys(environment.store)
+    build_due_keys(environment.store)
+    require_known(call)
     if request.method in _READS:
         return handler(call)
     _set_origin(call)
