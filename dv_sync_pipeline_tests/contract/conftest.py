@@ -193,6 +193,13 @@ def emulator(live_url: str | None, request: pytest.FixtureRequest) -> Emulator:
 
 
 @pytest.fixture(scope="session")
+def emulator_only(live_url: str | None) -> None:
+    """Skips tests that order what no live environment can be ordered to do."""
+    if live_url:
+        pytest.skip("needs the emulator: a live environment takes no orders")
+
+
+@pytest.fixture(scope="session")
 def api(live_url: str | None, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
     """A client of the Web API, as the administrator."""
     headers = {"OData-MaxVersion": "4.0", "OData-Version": "4.0", "Accept": "application/json"}

@@ -5,6 +5,8 @@ import pytest
 from dv_sync_pipeline.emulator.behaviour import Behaviour
 from dv_sync_pipeline_tests.worlds.served import served_environment
 
+pytestmark = pytest.mark.usefixtures("emulator_only")
+
 TRACKED = "/contoso_hotels?$select=contoso_name"
 TRACK = {"Prefer": "odata.track-changes"}
 DAY = 86_400

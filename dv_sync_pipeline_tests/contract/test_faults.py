@@ -6,6 +6,8 @@ import pytest
 from dv_sync_pipeline.emulator.behaviour import Behaviour
 from dv_sync_pipeline_tests.worlds.served import served_environment
 
+pytestmark = pytest.mark.usefixtures("emulator_only")
+
 
 @pytest.fixture(scope="module")
 def controlled(tmp_path_factory):

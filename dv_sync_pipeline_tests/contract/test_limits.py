@@ -11,6 +11,8 @@ import pytest
 from dv_sync_pipeline.emulator.behaviour import Behaviour
 from dv_sync_pipeline_tests.worlds.served import API, served_environment
 
+pytestmark = pytest.mark.usefixtures("emulator_only")
+
 REQUESTS, SERVERS, CONCURRENT = 200, 2, 52
 
 

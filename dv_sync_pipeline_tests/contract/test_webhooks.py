@@ -7,6 +7,8 @@ import pytest
 from dv_sync_pipeline.emulator.behaviour import Behaviour
 from dv_sync_pipeline_tests.worlds.served import API, served_environment, webhook_receiver
 
+pytestmark = pytest.mark.usefixtures("emulator_only")
+
 ADLON = "7eb682f1-ca75-4511-80d4-00155d2a68d1"
 
 
