@@ -57,9 +57,7 @@ async def _send_reply(send: Send, reply: Reply) -> None:
 
 
 def _reply(environment: EmulatedEnvironment, scope: Scope, body: bytes) -> Reply:
-    headers = {
-        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
-    }
+    headers = _headers(scope)
     identified = environment.identity.identify(headers.get("authorization", ""))
     if not isinstance(identified, str):
         return Reply(401, {"WWW-Authenticate": identified.header})
@@ -76,6 +74,15 @@ def _reply(environment: EmulatedEnvironment, scope: Scope, body: bytes) -> Reply
         version=match[1].decode("latin-1"),
     )
     return _with_common_headers(_answer_or_fail(environment, request), environment)
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """Names in lower case; a header sent twice counts as one with both values."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
 
 
 def _answer_or_fail(environment: EmulatedEnvironment, request: Request) -> Reply:

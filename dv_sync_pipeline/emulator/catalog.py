@@ -133,7 +133,7 @@ class Table:
         """The SQL columns that hold values, in the order in which rows are inserted."""
         names: list[str] = []
         for column in self.definition.columns:
-            if column.name not in COMPUTED_COLUMNS:
+            if not column.generated:
                 names.append(column.name)
             if column.is_polymorphic:
                 names.append(target_column(column.name))
@@ -150,10 +150,6 @@ class Table:
             if key.status is KeyStatus.ACTIVE and frozenset(key.columns) == columns:
                 return key
         return None
-
-
-COMPUTED_COLUMNS = frozenset({"owninguser", "owningteam"})
-"""Columns that follow from the owner; SQLite generates them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ key is not checked.
 
 from collections.abc import Iterable
 
-from dv_sync_pipeline.emulator.catalog import COMPUTED_COLUMNS, Table, target_column
+from dv_sync_pipeline.emulator.catalog import Table, target_column
 from dv_sync_pipeline.emulator.database import quoted
 from dv_sync_pipeline.emulator.schema import (
     ColumnDefinition,
@@ -96,21 +96,13 @@ def table_sql(definition: TableDefinition) -> str:
 def column_sql(column: ColumnDefinition) -> list[str]:
     """The declarations of the SQL columns that hold one column."""
     name = quoted(column.name)
-    if column.name in COMPUTED_COLUMNS:
-        return [_owning_sql(column)]
+    if column.generated:
+        return [f"{name} TEXT GENERATED ALWAYS AS ({column.generated}) VIRTUAL"]
     if column.is_primary_id:
         return [f"{name} TEXT PRIMARY KEY NOT NULL"]
     if column.is_polymorphic:
         return [f"{name} TEXT", f"{quoted(target_column(column.name))} TEXT"]
     return [f"{name} {sql_type(column.kind)}"]
-
-
-def _owning_sql(column: ColumnDefinition) -> str:
-    kind = column.targets[0]
-    return (
-        f"{quoted(column.name)} TEXT GENERATED ALWAYS AS "
-        f'(CASE WHEN "ownerid__target" = \'{kind}\' THEN "ownerid" END) VIRTUAL'
-    )
 
 
 def index_statements(definition: TableDefinition) -> list[str]:

@@ -87,6 +87,7 @@ class Traits(TypedDict, total=False):
     is_custom: bool
     source_type: SourceType
     formula: str
+    generated: str
     attribute_of: str
 
 
@@ -460,50 +461,36 @@ def platform_columns(ownership: Ownership) -> tuple[ColumnDefinition, ...]:
         replace(integer("ImportSequenceNumber"), is_custom=False, valid_for_update=False),
         replace(integer("TimeZoneRuleVersionNumber"), is_custom=False),
         replace(integer("UTCConversionTimeZoneCode"), is_custom=False),
-        *(
-            read_only(
-                lookup(
-                    name,
-                    to="systemuser",
-                    navigation_property=name.lower(),
-                    on_delete=DeleteRule.NO_CASCADE,
-                )
-            )
-            for name in by_user
-        ),
+        *(_platform_lookup(name, "systemuser") for name in by_user),
     )
     return everywhere + _OWNERSHIP_COLUMNS[ownership]
 
 
+def _platform_lookup(schema_name: str, target: str, *, generated: str = "") -> ColumnDefinition:
+    """A lookup that the platform writes, and that survives its target."""
+    column = lookup(
+        schema_name,
+        to=target,
+        navigation_property=schema_name.lower(),
+        on_delete=DeleteRule.NO_CASCADE,
+    )
+    return replace(read_only(column), generated=generated)
+
+
 _OWNERSHIP_COLUMNS: Mapping[Ownership, tuple[ColumnDefinition, ...]] = {
     Ownership.NONE: (),
-    Ownership.ORGANIZATION: (
-        read_only(
-            lookup(
-                "OrganizationId",
-                to="organization",
-                navigation_property="organizationid",
-                on_delete=DeleteRule.NO_CASCADE,
-            )
-        ),
-    ),
+    Ownership.ORGANIZATION: (_platform_lookup("OrganizationId", "organization"),),
     Ownership.USER: (
         owner(),
         *(
-            read_only(
-                lookup(
-                    name,
-                    to=target,
-                    navigation_property=name.lower(),
-                    on_delete=DeleteRule.NO_CASCADE,
-                )
+            _platform_lookup(
+                name,
+                target,
+                generated=f"""CASE WHEN "ownerid__target" = '{target}' THEN "ownerid" END""",
             )
-            for name, target in (
-                ("OwningUser", "systemuser"),
-                ("OwningTeam", "team"),
-                ("OwningBusinessUnit", "businessunit"),
-            )
+            for name, target in (("OwningUser", "systemuser"), ("OwningTeam", "team"))
         ),
+        _platform_lookup("OwningBusinessUnit", "businessunit"),
     ),
 }
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 __all__ = [
+    "BusinessRule",
     "ColumnDefinition",
     "ColumnKind",
     "DateTimeBehavior",
@@ -214,6 +215,7 @@ class ColumnDefinition:
         is_custom: made by a customer, not by the platform.
         source_type: simple, calculated or rollup; the latter two are read-only.
         formula: of a calculated column, the text the customer gave.
+        generated: SQL over other columns of the row, if the platform computes it; else "".
         attribute_of: the column that this is a shadow of, or "".
         is_primary_image: the one image that a create may set (DATAVERSE 3.3).
         max_kilobytes: of files and images.
@@ -245,6 +247,7 @@ class ColumnDefinition:
     is_custom: bool = True
     source_type: SourceType = SourceType.SIMPLE
     formula: str = ""
+    generated: str = ""
     attribute_of: str = ""
     is_primary_image: bool = False
     max_kilobytes: int = 32768
@@ -317,6 +320,22 @@ class ManyToManyDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class BusinessRule:
+    """A plug-in of the customer's that refuses a value, in its plainest form (DATAVERSE 4.7).
+
+    Attributes:
+        column: logical name.
+        refused: the value, as JSON shows it.
+        message: what the plug-in says.
+
+    """
+
+    column: str
+    refused: str | int | bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class TableDefinition:
     """One table. Build it with `table()`, which adds the platform's own columns.
 
@@ -336,6 +355,7 @@ class TableDefinition:
         is_intersect: holds the pairs of a many-to-many relationship.
         supports_bulk: has CreateMultiple, UpdateMultiple, UpsertMultiple (DATAVERSE 8.1).
         can_create: has the Create message at all.
+        business_rules: what plug-ins refuse.
 
     """
 
@@ -355,6 +375,7 @@ class TableDefinition:
     is_intersect: bool = False
     supports_bulk: bool = True
     can_create: bool = True
+    business_rules: tuple[BusinessRule, ...] = ()
 
     @property
     def name(self) -> str:

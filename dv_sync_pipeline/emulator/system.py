@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from dv_sync_pipeline.emulator import define
+from dv_sync_pipeline.emulator.business_tables import BUSINESS_TABLES
 from dv_sync_pipeline.emulator.messages import message_rows
 from dv_sync_pipeline.emulator.privileges import ACTIONS
 from dv_sync_pipeline.emulator.schema import ManyToManyDefinition, Ownership, TableDefinition
@@ -39,7 +40,7 @@ _USER_ACCESS_MODE_APPLICATION = 4
 def found_environment(store: Store, *, organization_name: str) -> None:
     """Make the system tables and the rows that must exist before any user does."""
     with store.transaction():
-        for definition in (*_FIRST_TABLES, *WEBHOOK_TABLES, *_SYSTEM_TABLES):
+        for definition in (*_FIRST_TABLES, *WEBHOOK_TABLES, *_SYSTEM_TABLES, *BUSINESS_TABLES):
             store.create_table(definition)
         store.load_rows("sdkmessage", message_rows())
         for relationship in _PAIRS:
