@@ -196,6 +196,7 @@ class IssuedTokens:
             "oid": user.user_id,
             "iat": issued_at,
             "exp": issued_at + self._lifetime_seconds,
+            "uti": self._new_id().hex,  # no two tokens are alike, not even within a second
         }
         return jwt.encode(claims, self._signing_key, algorithm=_TOKEN_ALGORITHM)
 

@@ -109,6 +109,18 @@ def test_tokens_expire_by_the_clock_of_the_environment(client):
     assert 200 == client.ask("GET", "/WhoAmI").status_code
 
 
+def test_a_renewed_token_is_another_one(client):
+    """The token of a request expires; the next one, a moment later, is accepted."""
+    token = client.ask_token().json()["access_token"]
+    plan = {"faults": [{"count": 1, "effect": {"kind": "expired_token"}}]}
+    client.control("POST", "/faults", json=plan)
+
+    statuses = [client.ask("GET", "/WhoAmI", token=token).status_code for _ in range(2)]
+
+    assert [401, 401] == statuses
+    assert 200 == client.ask("GET", "/WhoAmI").status_code
+
+
 def test_the_log_names_the_user(client):
     """Not the token."""
     user_id = client.ask("GET", "/WhoAmI").json()["UserId"]

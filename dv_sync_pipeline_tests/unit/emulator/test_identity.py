@@ -94,6 +94,20 @@ def test_token_identifies_its_user(open_tokens):
     assert USER == open_tokens().identify(header)
 
 
+def test_no_two_tokens_are_alike(clock):
+    """Not even within a second, so that one can be refused while the next one is accepted."""
+    tokens = IssuedTokens(
+        base_url=URL,
+        tenant_id=TENANT,
+        users=[ApplicationUser(CLIENT, USER, client_secret="right")],
+        signing_key=b"k" * 32,
+        now=clock,
+        new_id=uuid.uuid4,
+    )
+
+    assert _header(tokens.issue(REQUEST)) != _header(tokens.issue(REQUEST))
+
+
 def test_answer_has_the_documented_members(open_tokens):
     """A client learns the type and the lifetime of its token (1.1)."""
     answer = open_tokens().issue(REQUEST)
