@@ -93,6 +93,7 @@ class Webhooks:
         self._host = host
         self._courier = courier
         self._steps: list[Step] | None = None
+        self._has_uncommitted_steps = False
 
     def watches(self, message: str, table: str) -> bool:
         """Registrations themselves, and what some step is for."""
@@ -105,7 +106,8 @@ class Webhooks:
     def written(self, change: RowChange) -> None:
         """Deliver now, or once the transaction is committed."""
         if change.table in _REGISTRATION_TABLES:
-            self.forget()
+            self._steps, self._has_uncommitted_steps = None, True
+            self._store.database.after_commit(self.forget)
         origin = origin_of_request.get(None) or Origin(self._store.setting("system user"))
         for part in _fan_out(change):
             for step in self._known_steps():
@@ -114,12 +116,15 @@ class Webhooks:
 
     def forget(self) -> None:
         """Read the registrations again when they are needed next."""
-        self._steps = None
+        self._steps, self._has_uncommitted_steps = None, False
 
     def _known_steps(self) -> list[Step]:
-        if self._steps is None:
-            self._steps = read_steps(self._store)
-        return self._steps
+        """Kept only once committed: of a rollback nobody would tell us."""
+        if self._steps is not None:
+            return self._steps
+        steps = read_steps(self._store)
+        self._steps = None if self._has_uncommitted_steps else steps
+        return steps
 
     def _set_off(self, step: Step, change: RowChange, origin: Origin) -> None:
         delivery = self._prepare(step, change, origin)

@@ -224,6 +224,23 @@ def test_steps_registered_later_count(world):
     assert 1 == len(world.received)
 
 
+def test_steps_that_were_never_committed(world):
+    """A step whose disabling was rolled back is still set off."""
+    step_id = world.register("Create")
+    steps = world.store.catalog.table("sdkmessageprocessingstep")
+
+    def fail_to_disable():
+        with suppress(ZeroDivisionError), world.store.transaction():
+            with watched_update(world.store, steps, step_id, {"statecode": 1}):
+                world.store.database.execute("UPDATE sdkmessageprocessingstep SET statecode = 1")
+            assert not world.webhooks.watches("Create", "contoso_hotel")
+            _ = 1 / 0
+
+    world.play(fail_to_disable, world.create)
+
+    assert 1 == len(world.received)
+
+
 @pytest.mark.parametrize(("changed", "deliveries"), [("contoso_name", 1), ("contoso_kind", 0)])
 def test_filtering_columns(world, changed, deliveries):
     """A listed column must be present in the request, with whatever value."""
