@@ -13,6 +13,7 @@ from dv_sync_pipeline.emulator.security import Action
 
 __all__ = ["ROUTES"]
 
+_LANGUAGE = 1033
 _VERSION = "9.2.25011.00128"
 
 
@@ -84,6 +85,12 @@ def _row_count(call: Call, name: str) -> int:
     return int(call.store.database.value(f"SELECT count(*) FROM {quoted(name)}"))
 
 
+def _retrieve_available_languages(call: Call) -> Reply:
+    """English only (DATAVERSE 3.4)."""
+    context = _context(call, "RetrieveAvailableLanguagesResponse")
+    return Reply.json({**context, "LocaleIds": [_LANGUAGE]})
+
+
 def _service_document(call: Call) -> Reply:
     sets = [
         {"name": table.entity_set, "kind": "EntitySet", "url": table.entity_set}
@@ -96,6 +103,8 @@ ROUTES: Routes = {
     ("GET", ""): _service_document,
     ("GET", "WhoAmI"): _who_am_i,
     ("GET", "WhoAmI()"): _who_am_i,
+    ("GET", "RetrieveAvailableLanguages"): _retrieve_available_languages,
+    ("GET", "RetrieveAvailableLanguages()"): _retrieve_available_languages,
     ("GET", "RetrieveVersion"): _retrieve_version,
     ("GET", "RetrieveVersion()"): _retrieve_version,
     ("GET", "RetrieveCurrentOrganization()"): _retrieve_current_organization,
