@@ -28,7 +28,7 @@ from dv_sync_pipeline.emulator.projection import selected_names
 from dv_sync_pipeline.emulator.replies import Reply
 from dv_sync_pipeline.emulator.requests import Call
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "read_metadata"]
 
 _OPTIONS = ("$select", "$filter", "$expand", "$count", "$top", "$orderby")
 _PREFIX = "Microsoft.Dynamics.CRM."
@@ -43,7 +43,7 @@ _ROOTS: Mapping[str, Callable[[Call], list[MetadataObject]]] = {
 }
 
 
-def _read(call: Call) -> Reply:
+def read_metadata(call: Call) -> Reply:
     """Walk the path from the root; each segment narrows what is found."""
     call.require_options(*_OPTIONS)
     found: MetadataObject | Sequence[MetadataObject] = _ROOTS[call.segments[0].name](call)
@@ -203,7 +203,7 @@ def _property(path: Path, item: MetadataObject) -> Any:
 
 
 ROUTES: Routes = {
-    ("GET", f"{root}{rest}"): _read
+    ("GET", f"{root}{rest}"): read_metadata
     for root in _ROOTS
     for rest in (
         "",
