@@ -20,6 +20,8 @@ class Switches:
         body_error_code: 0x0 or 0x80048d19 for a body with an unknown property.
         error_codes_empty: answer every error with the code "".
         not_equal_includes_null: whether `ne` and `not` hold for rows without a value.
+        batch_line_feeds_accepted: a `$batch` whose lines end in bare LF is read, not refused: the
+            documentation wants CRLF (8.4), yet there are clients that live without.
         key_index_delay_seconds: how long a new alternate key stays Pending.
         metadata_delay_seconds: how long rows do not know a new table or column (3.1).
         tracking_of_untracked_ignored: track-changes on a table without tracking is ignored, and not
@@ -35,6 +37,7 @@ class Switches:
     body_error_code: str = "0x0"
     error_codes_empty: bool = False
     not_equal_includes_null: bool = True
+    batch_line_feeds_accepted: bool = False
     key_index_delay_seconds: float = 0
     metadata_delay_seconds: float = 0
     tracking_of_untracked_ignored: bool = False
