@@ -22,7 +22,15 @@ import msgspec
 from dv_sync_pipeline.emulator import replies
 from dv_sync_pipeline.emulator.replies import DataverseError, Reply
 
-__all__ = ["ChangeSet", "Operation", "Part", "Perform", "parse_batch", "run_batch"]
+__all__ = [
+    "ChangeSet",
+    "Operation",
+    "Part",
+    "Perform",
+    "parse_batch",
+    "run_batch",
+    "with_line_ends",
+]
 
 OPERATIONS_MAX = 1000
 _READS = ("GET", "HEAD")
@@ -68,6 +76,11 @@ Perform: TypeAlias = Callable[[Operation], Reply]
 
 
 # ---- the request --------------------------------------------------------------------------------
+
+
+def with_line_ends(body: bytes) -> bytes:
+    """The body with CRLF wherever a line ends, for clients that send bare LF."""
+    return body.replace(_LINE_END, b"\n").replace(b"\n", _LINE_END)
 
 
 def parse_batch(body: bytes, *, content_type: str) -> tuple[Part, ...]:

@@ -7,7 +7,12 @@ the multipart format and the order of execution.
 from collections.abc import Callable
 from functools import partial
 
-from dv_sync_pipeline.emulator.batch import Operation, parse_batch, run_batch
+from dv_sync_pipeline.emulator.batch import (
+    Operation,
+    parse_batch,
+    run_batch,
+    with_line_ends,
+)
 from dv_sync_pipeline.emulator.environment import EmulatedEnvironment
 from dv_sync_pipeline.emulator.handlers import Handler
 from dv_sync_pipeline.emulator.metadata_writes import schema_transaction
@@ -23,8 +28,11 @@ def batch_handler(answer: Answer) -> Handler:
     """The handler of `$batch`, given what answers a single request."""
 
     def run(call: Call) -> Reply:
+        body = call.request.body
+        if call.environment.switches.batch_line_feeds_accepted:
+            body = with_line_ends(body)
         return run_batch(
-            parse_batch(call.request.body, content_type=call.header("content-type")),
+            parse_batch(body, content_type=call.header("content-type")),
             perform=partial(_perform, call, answer),
             transaction=partial(schema_transaction, call.store),
             continue_on_error=call.preferences.continues_on_error,

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 from dv_sync_pipeline.emulator import metadata_payloads as payloads
 from dv_sync_pipeline.emulator import metadata_writes as writes
 from dv_sync_pipeline.emulator import replies
-from dv_sync_pipeline.emulator.addresses import Segment
+from dv_sync_pipeline.emulator.addresses import Segment, parse_path
 from dv_sync_pipeline.emulator.catalog import Table
 from dv_sync_pipeline.emulator.handlers import Handler, Routes
 from dv_sync_pipeline.emulator.metadata_ids import (
@@ -31,6 +31,7 @@ from dv_sync_pipeline.emulator.metadata_ids import (
     table_id,
 )
 from dv_sync_pipeline.emulator.metadata_payloads import Payload
+from dv_sync_pipeline.emulator.metadata_read import read_metadata
 from dv_sync_pipeline.emulator.propagation import note_fresh
 from dv_sync_pipeline.emulator.replies import Reply
 from dv_sync_pipeline.emulator.requests import Call
@@ -88,8 +89,16 @@ def _payload(call: Call) -> Payload:
 
 
 def _created(call: Call, new_id: str) -> Reply:
-    """The address of what was created: that of the request, with the id behind it."""
-    return Reply(204, {"OData-EntityId": f"{call.api_url}/{call.request.path}({new_id})"})
+    """The address of what was created: that of the request, with the id behind it.
+
+    With `return=representation` the definition itself, as for rows (DATAVERSE 4.1).
+    """
+    path = f"{call.request.path}({new_id})"
+    if call.preferences.returns_representation:
+        request = replace(call.request, method="GET", path=path, query="")
+        definition = read_metadata(replace(call, request=request, segments=parse_path(path)))
+        return replace(definition, status=201)
+    return Reply(204, {"OData-EntityId": f"{call.api_url}/{path}"})
 
 
 def _table(call: Call) -> Table:
