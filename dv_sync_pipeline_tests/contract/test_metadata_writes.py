@@ -104,6 +104,14 @@ def test_address_of_a_new_table(api, mark):
     assert api.get(address).json()["SchemaName"] == f"dvc_A{mark}"
 
 
+def test_new_table_as_an_answer(api, mark):
+    """With return=representation the definition itself comes back, as rows do (DATAVERSE 4.1)."""
+    body = {"SchemaName": f"dvc_A{mark}", "Attributes": [name_column()]}
+    answer = api.post("EntityDefinitions", json=body, headers={"Prefer": "return=representation"})
+
+    assert (answer.status_code, answer.json()["LogicalName"]) == (201, f"dvc_a{mark}")
+
+
 @pytest.mark.parametrize(
     ("name", "entity_set"),
     [("dvc_{}country", "countries"), ("dvc_{}glass", "glasses"), ("dvc_{}key", "keys")],

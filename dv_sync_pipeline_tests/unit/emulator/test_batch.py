@@ -5,7 +5,13 @@ from itertools import count
 
 import pytest
 
-from dv_sync_pipeline.emulator.batch import ChangeSet, Operation, parse_batch, run_batch
+from dv_sync_pipeline.emulator.batch import (
+    ChangeSet,
+    Operation,
+    parse_batch,
+    run_batch,
+    with_line_ends,
+)
 from dv_sync_pipeline.emulator.replies import DataverseError, Reply, encode_json
 
 API = "https://org.example/api/data/v9.2"
@@ -286,3 +292,10 @@ def test_answer_has_the_shape_of_the_documentation():
         )
         == reply.body
     )
+
+
+def test_line_feeds_can_be_mended():
+    """A body with bare line feeds, or with both, gets CRLF everywhere."""
+    body = one('POST accounts HTTP/1.1\n\n{"name":"x"}')
+
+    assert body == with_line_ends(body.replace(b"\r\n", b"\n")) == with_line_ends(body)
