@@ -16,7 +16,7 @@ from dv_sync_pipeline.emulator import replies
 from dv_sync_pipeline.emulator.lexer import TokenKind, Tokens
 from dv_sync_pipeline.emulator.values import guid
 
-__all__ = ["Segment", "parse_path", "parse_segment"]
+__all__ = ["Segment", "parse_list", "parse_path", "parse_segment"]
 
 _FORBIDDEN_IN_KEYS = frozenset("/<>*%&:\\?+")
 _SEGMENTS_MAX = 10
@@ -77,7 +77,7 @@ def parse_segment(text: str) -> Segment:
     if not rest.endswith(")"):
         raise replies.key_syntax()
     inside = rest[:-1].strip()
-    row_id = guid(inside.strip("'"))
+    row_id = guid(inside)
     if row_id:
         return Segment(name, has_key=True, row_id=row_id)
     return Segment(name, has_key=True, key=_parse_key(inside))
@@ -104,6 +104,13 @@ def _key_value(tokens: Tokens) -> Any:
     if token.kind is TokenKind.STRING and _FORBIDDEN_IN_KEYS.intersection(token.value):
         raise replies.key_syntax()
     return {"null": None, "true": True, "false": False}.get(token.text, token.value)
+
+
+def parse_list(text: str) -> list[Any]:
+    """A list such as `['a','b']`, as parameter aliases have them; quotes may be double."""
+    tokens = Tokens(text.replace('"', "'"))
+    tokens.expect("[")
+    return _key_list(tokens)
 
 
 def _key_list(tokens: Tokens) -> list[Any]:

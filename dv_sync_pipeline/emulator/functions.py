@@ -5,6 +5,7 @@ Belongs here: WhoAmI, RetrieveVersion and their like. Does not belong here: mess
 """
 
 from dv_sync_pipeline.emulator import replies
+from dv_sync_pipeline.emulator.addresses import parse_list
 from dv_sync_pipeline.emulator.database import quoted
 from dv_sync_pipeline.emulator.handlers import Routes
 from dv_sync_pipeline.emulator.replies import Reply
@@ -55,7 +56,7 @@ def _retrieve_total_record_count(call: Call) -> Reply:
     key = call.segments[0].key
     names = key.get("EntityNames", ())
     if isinstance(names, str):
-        names = replies_list(call, names)
+        names = parse_list(call.options.get(names, "[]"))
     counts = [_row_count(call, name) for name in names]
     collection = {
         "Count": len(counts),
@@ -69,12 +70,6 @@ def _retrieve_total_record_count(call: Call) -> Reply:
             "EntityRecordCountCollection": collection,
         }
     )
-
-
-def replies_list(call: Call, alias: str) -> list[str]:
-    """The names that a parameter alias stands for."""
-    text = call.options.get(alias, "[]")
-    return [part.strip().strip("'\"") for part in text.strip("[] ").split(",") if part.strip()]
 
 
 def _row_count(call: Call, name: str) -> int:

@@ -16,7 +16,7 @@ import msgspec
 
 from dv_sync_pipeline.emulator import metadata, replies
 from dv_sync_pipeline.emulator.handlers import Routes
-from dv_sync_pipeline.emulator.metadata import MetadataObject
+from dv_sync_pipeline.emulator.metadata_values import MetadataObject
 from dv_sync_pipeline.emulator.replies import Reply, encode_json
 from dv_sync_pipeline.emulator.requests import Call
 

@@ -23,7 +23,8 @@ from dv_sync_pipeline.emulator.filters import (
     parse_filter,
 )
 from dv_sync_pipeline.emulator.handlers import Routes
-from dv_sync_pipeline.emulator.metadata import MetadataObject
+from dv_sync_pipeline.emulator.metadata_columns import option_set
+from dv_sync_pipeline.emulator.metadata_values import MetadataObject
 from dv_sync_pipeline.emulator.projection import selected_names
 from dv_sync_pipeline.emulator.replies import Reply
 from dv_sync_pipeline.emulator.requests import Call
@@ -37,7 +38,7 @@ _ROOTS: Mapping[str, Callable[[Call], list[MetadataObject]]] = {
         metadata.entity(call.catalog, table) for table in call.catalog.tables.values()
     ],
     "GlobalOptionSetDefinitions": lambda call: [
-        metadata.option_set(definition) for definition in call.catalog.option_sets.values()
+        option_set(definition) for definition in call.catalog.option_sets.values()
     ],
     "RelationshipDefinitions": lambda call: metadata.relationships(call.catalog),
 }

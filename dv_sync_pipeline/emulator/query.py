@@ -122,6 +122,8 @@ class Selection:
         behind: Position | None = None,
     ) -> Page:
         """Up to `rows_max` rows behind a position."""
+        if rows_max == 0:
+            return Page([], None)
         conditions = self.conditions
         if behind is not None:
             conditions = (*conditions, _behind(self.order, behind.values))

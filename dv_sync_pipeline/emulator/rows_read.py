@@ -126,9 +126,24 @@ def _answer(
 def _count(call: Call) -> Reply:
     if "$deltatoken" in call.options:
         return count_changes(call)
+    return _count_reply(call, call.table)
+
+
+def _count_collection(call: Call) -> Reply:
+    collection = find_collection(call.catalog, call.table, call.segments[1].name)
+    if collection is None:
+        raise replies.segment_not_found(call.segments[1].name)
+    row_id = references.require_row(call.store, call.table, call.segments[0])
+    return _count_reply(call, collection.target, collection=(collection, row_id))
+
+
+def _count_reply(
+    call: Call, table: Table, *, collection: tuple[Collection, str] | None = None
+) -> Reply:
     call.require_options("$filter")
     reader = _reader(call)
-    number, _ = reader.count(reader.selection(call.table, call.options))
+    selection = reader.selection(table, call.options, condition=_belonging(collection))
+    number, _ = reader.count(selection)
     text = f"{_BYTE_ORDER_MARK}{number}"
     return Reply(200, {"Content-Type": "text/plain"}, text.encode())
 
@@ -251,5 +266,6 @@ ROUTES: Mapping[tuple[str, str], Handler] = {
     ("GET", "{set}()"): _read_one,
     ("GET", "{set}()/{property}"): _read_property,
     ("GET", "{set}()/{property}/$value"): files.content_or(files.download, _read_raw_property),
+    ("GET", "{set}()/{property}/$count"): _count_collection,
     ("GET", "{set}()/{property}/$ref"): _read_references,
 }

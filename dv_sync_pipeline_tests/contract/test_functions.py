@@ -24,11 +24,14 @@ def test_function_called_by_post_is_not_found(api, refusal):
     assert answer.json()["error"]["message"].startswith("No HTTP resource was found")
 
 
-def test_total_record_count(api, brands):
+@pytest.mark.parametrize(
+    "call", ["(EntityNames=['dvc_brand'])", "(EntityNames=@names)?@names=['dvc_brand']"]
+)
+def test_total_record_count(api, brands, call):
     """RetrieveTotalRecordCount counts whole tables by logical name (DATAVERSE 6.3)."""
     brands.create()
 
-    found = api.get("RetrieveTotalRecordCount(EntityNames=['dvc_brand'])").json()
+    found = api.get(f"RetrieveTotalRecordCount{call}").json()
     collection = found["EntityRecordCountCollection"]
     assert collection["Keys"] == ["dvc_brand"]
     assert collection["Values"][0] >= 1

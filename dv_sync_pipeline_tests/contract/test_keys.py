@@ -24,6 +24,12 @@ def test_read_by_named_primary_key(api, hotels):
     assert api.get(f"dvc_hotels(dvc_hotelid={row_id})").status_code == 200
 
 
+@pytest.mark.parametrize("shape", ["'{}'", "{{{}}}"])
+def test_ids_are_bare(api, hotels, shape):
+    """A GUID stands in an address without quotes or braces (DATAVERSE 4.6)."""
+    assert api.get(f"dvc_hotels({shape.format(hotels.create())})").status_code == 400
+
+
 def test_quotes_in_key_values_are_doubled(api, hotels, mark):
     """A quote in a key value is doubled (DATAVERSE 4.6)."""
     row_id = hotels.create(dvc_code=f"O'H{mark}")

@@ -155,6 +155,11 @@ def test_top(three):
     assert "@odata.nextLink" not in answer
 
 
+def test_top_of_none(api):
+    """$top=0 asks for no rows at all (DATAVERSE 6.1)."""
+    assert api.get("dvc_hotels?$top=0").json()["value"] == []
+
+
 def test_pages_follow_the_next_link(api, three):
     """Pages of the wanted size follow each other by @odata.nextLink (DATAVERSE 6.2)."""
     prefer = {"Prefer": "odata.maxpagesize=2"}
@@ -296,6 +301,16 @@ def test_collection_below_a_row(api, hotels, rooms):
     answer = api.get(f"dvc_hotels({hotel_id})/dvc_hotel_dvc_room_dvc_hotelid?$select=dvc_roomid")
 
     assert [row["dvc_roomid"] for row in answer.json()["value"]] == [room_id]
+
+
+def test_count_of_a_collection(api, hotels, rooms):
+    """/$count counts a collection below a row, too (DATAVERSE 6.3)."""
+    hotel_id = hotels.create()
+    rooms.create(**{"dvc_HotelId@odata.bind": f"/dvc_hotels({hotel_id})"})
+
+    answer = api.get(f"dvc_hotels({hotel_id})/dvc_hotel_dvc_room_dvc_hotelid/$count")
+
+    assert answer.text == "\ufeff1"
 
 
 def test_annotated_lists_carry_totals(api):
