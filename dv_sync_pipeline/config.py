@@ -36,6 +36,8 @@ __all__ = [
     "Credential",
     "EnvironmentConfiguration",
     "Environments",
+    "LookupConfiguration",
+    "LookupTarget",
     "Schedule",
     "TableConfiguration",
     "find",
@@ -211,6 +213,59 @@ class Schedule(_Model):
         return cron
 
 
+class LookupTarget(_Model):
+    """A table that a lookup may point to.
+
+    Attributes:
+        table: its name in the primary.
+        by: set when the table is not synchronized: the column by which its rows are matched.
+
+    """
+
+    table: LogicalName
+    by: LogicalName = ""
+
+
+def _spell_out_target(target: Any) -> Any:
+    return {"table": target} if isinstance(target, str) else target
+
+
+def _spell_out_lookup(lookup: Any) -> Any:
+    """`hotel`, `[account, contact]` and `{table: systemuser, by: domainname}` in one form."""
+    if isinstance(lookup, str):
+        return {"tables": [lookup]}
+    if isinstance(lookup, list):
+        return {"tables": lookup}
+    if isinstance(lookup, dict) and "table" in lookup:
+        target = {name: lookup[name] for name in ("table", "by") if name in lookup}
+        others = {name: value for name, value in lookup.items() if name not in target}
+        return {"tables": [target], **others}
+    return lookup
+
+
+class LookupConfiguration(_Model):
+    """Where a lookup column points to.
+
+    Attributes:
+        tables: the tables; several for a customer, an owner, or another polymorphic lookup.
+        column: its name in the secondary; "" for the same name.
+        deferred: where lookups go round in a circle, set this one in a second pass; without it the
+            choice is ours.
+
+    """
+
+    tables: tuple[Annotated[LookupTarget, BeforeValidator(_spell_out_target)], ...] = Field(
+        min_length=1
+    )
+    column: LogicalName | Literal[""] = ""
+    deferred: bool = False
+
+    @property
+    def synchronized(self) -> tuple[str, ...]:
+        """The tables among them that must be synchronized first."""
+        return tuple(target.table for target in self.tables if not target.by)
+
+
 class TableConfiguration(_Model):
     """One synchronized table.
 
@@ -220,7 +275,7 @@ class TableConfiguration(_Model):
         key: the columns (in the primary) by which rows of both sides are matched; `("id",)`
             matches by GUID.
         columns: mapped columns, primary name → secondary name.
-        lookups: lookup columns → the synchronized table they point to (primary names).
+        lookups: lookup columns → the tables they point to (primary names).
         status: `direct` sets state and status reason; `none` leaves them alone.
         deletes: what happens to a secondary row whose primary row is gone; `keep` reports it.
         group: the asset group in Dagster.
@@ -232,7 +287,9 @@ class TableConfiguration(_Model):
     target: LogicalName = ""
     key: Annotated[tuple[LogicalName, ...], BeforeValidator(_split_key), Field(min_length=1)]
     columns: ColumnMapping = Field(default_factory=dict)
-    lookups: dict[LogicalName, LogicalName] = Field(default_factory=dict)
+    lookups: dict[
+        LogicalName, Annotated[LookupConfiguration, BeforeValidator(_spell_out_lookup)]
+    ] = Field(default_factory=dict)
     status: Literal["direct", "none"] = "direct"
     deletes: Literal["keep"] = "keep"
     group: LogicalName = "tables"
@@ -255,7 +312,7 @@ class TableConfiguration(_Model):
         twice = self.columns.keys() & self.lookups.keys()
         if twice:
             yield f"{_listed(twice)} stands in columns and in lookups: a lookup goes in lookups"
-        targets = [*self.columns.values(), *self.lookups]
+        targets = [*self.columns.values(), *self._lookup_columns.values()]
         repeated = {name for name in targets if targets.count(name) > 1}
         if repeated:
             yield f"two columns are mapped to {_listed(repeated)}"
@@ -269,6 +326,15 @@ class TableConfiguration(_Model):
             yield "key: id stands alone, it cannot be combined with other columns"
 
     @property
+    def key_set_too_late(self) -> frozenset[str]:
+        """Key columns that are set in a second pass only; there must be none."""
+        return frozenset(
+            column
+            for column, lookup in self.lookups.items()
+            if column in self.key and (lookup.deferred or self.table in lookup.synchronized)
+        )
+
+    @property
     def matches_by_id(self) -> bool:
         """Whether rows are matched by GUID and not by an alternate key."""
         return self.key == ("id",)
@@ -276,7 +342,11 @@ class TableConfiguration(_Model):
     @property
     def target_columns(self) -> dict[str, str]:
         """Every mapped column, lookups included: primary name → secondary name."""
-        return {**self.columns, **{name: name for name in self.lookups}}
+        return {**self.columns, **self._lookup_columns}
+
+    @property
+    def _lookup_columns(self) -> dict[str, str]:
+        return {name: lookup.column or name for name, lookup in self.lookups.items()}
 
     @property
     def target_key(self) -> tuple[str, ...]:
@@ -312,11 +382,16 @@ class Configuration(_Model):
                 yield f"{attribute} {_listed(repeated)} stands in tables more than once"
         known = {table.table for table in self.tables}
         for table in self.tables:
-            for column, parent in table.lookups.items():
-                if parent not in known:
+            if table.key_set_too_late:
+                yield (
+                    f"{table.table}: key column {_listed(table.key_set_too_late)} is set in a "
+                    "second pass, so it can be no key"
+                )
+            for column, lookup in table.lookups.items():
+                for parent in sorted(set(lookup.synchronized) - known):
                     yield (
-                        f"{table.table}: the lookup {column} points to {parent}, "
-                        "which is not in tables"
+                        f"{table.table}: the lookup {column} points to {parent}, which is not in "
+                        f"tables; if it is not to be synchronized, say {{table: {parent}, by: ...}}"
                     )
 
     def table(self, name: str) -> TableConfiguration:

@@ -11,7 +11,11 @@ import dagster as dg
 
 from dv_sync_pipeline import config
 from dv_sync_pipeline.config import Configuration
-from dv_sync_pipeline.defs.assets import build_primary_specs, build_table_assets
+from dv_sync_pipeline.defs.assets import (
+    build_deferred_assets,
+    build_primary_specs,
+    build_table_assets,
+)
 from dv_sync_pipeline.defs.jobs import build_reconcile_all
 from dv_sync_pipeline.defs.resources import (
     EngineOpener,
@@ -41,7 +45,7 @@ def build_definitions(
     """
     if configuration is None:
         return _definitions_of_sample()
-    assets = build_table_assets(configuration)
+    assets = [*build_table_assets(configuration), *build_deferred_assets(configuration)]
     synchronizer = Synchronizer(configuration, open_engine, listener or RunListener())
     return dg.Definitions(
         assets=[*assets, *build_primary_specs(configuration)],

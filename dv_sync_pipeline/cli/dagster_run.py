@@ -13,8 +13,9 @@ from dv_sync_pipeline.cli.passes import Outcome, check_environments, tables_in_o
 from dv_sync_pipeline.config import Configuration
 from dv_sync_pipeline.definitions import build_definitions
 from dv_sync_pipeline.defs.jobs import RECONCILE_ALL
-from dv_sync_pipeline.defs.lineage import secondary_key
+from dv_sync_pipeline.defs.lineage import deferred_key, secondary_key
 from dv_sync_pipeline.defs.resources import EngineOpener, RunListener
+from dv_sync_pipeline.sync.deferral import deferred_lookups
 from dv_sync_pipeline.sync.report import Progress, TableReport
 
 __all__ = ["reconcile_through_dagster"]
@@ -41,7 +42,7 @@ def reconcile_through_dagster(
     witness = _Witness(listener)
     run_id = _execute(configuration, tables, open_engine=open_engine, witness=witness, home=home)
     return Outcome(
-        results=[witness.reports[table] for table in tables if table in witness.reports],
+        results=[report for table in tables for report in witness.reports.get(table, ())],
         failures=witness.failures,
         skipped=[t for t in tables if t not in witness.reports and t not in witness.failures],
         run_id=run_id,
@@ -62,7 +63,10 @@ def _execute(
         listener=witness,
     )
     job = definitions.resolve_job_def(RECONCILE_ALL)
-    keys = [secondary_key(configuration.table(table)) for table in tables]
+    chosen = [configuration.table(table) for table in tables]
+    deferred = deferred_lookups(configuration.tables)
+    keys = [secondary_key(table) for table in chosen]
+    keys += [deferred_key(table) for table in chosen if table.table in deferred]
     with open_instance(home) as instance:
         result = job.execute_in_process(
             instance=instance, asset_selection=keys, raise_on_error=False, run_config=_SILENT
@@ -77,7 +81,7 @@ class _Witness(RunListener):
     """Remembers what it hears, and passes it on."""
 
     audience: RunListener
-    reports: dict[str, TableReport] = field(default_factory=dict)
+    reports: dict[str, list[TableReport]] = field(default_factory=dict)
     failures: dict[str, Exception] = field(default_factory=dict)
     interrupted: bool = False
 
@@ -85,7 +89,7 @@ class _Witness(RunListener):
         self.audience.progressed(progress)
 
     def finished(self, report: TableReport) -> None:
-        self.reports[report.table] = report
+        self.reports.setdefault(report.table, []).append(report)
         self.audience.finished(report)
 
     def failed(self, table: str, error: BaseException) -> None:

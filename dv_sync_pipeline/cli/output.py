@@ -91,7 +91,7 @@ def _sync_table(reports: Sequence[TableReport]) -> Table:
     for report in reports:
         counts = [f"{getattr(report, name):,}" for name in _COUNTS]
         speed = f"{report.rows_per_second:,.0f}"
-        table.add_row(Text(report.table), *counts, f"{report.seconds:,.1f}", speed)
+        table.add_row(Text(report.title), *counts, f"{report.seconds:,.1f}", speed)
     if len(reports) > 1:
         _add_totals(table, reports)
     return table
@@ -116,7 +116,7 @@ def _print_remarks(console: Console, reports: Sequence[TableReport]) -> None:
             (report.parked, "rows parked:"),
         ):
             if count:
-                console.print(Text(f"{report.table}: {count:,} {remark}"))
+                console.print(Text(f"{report.title}: {count:,} {remark}"))
         _print_parked(console, report.parked_rows)
 
 

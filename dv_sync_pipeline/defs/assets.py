@@ -1,11 +1,11 @@
-"""One asset for each table, and the primary's tables upstream of them.
+"""One asset for each table, one for deferred lookups, and the primary's tables upstream.
 
 Everything that the UI shows before a run (order, columns, column lineage) comes from the
 configuration alone: no network while definitions load.
 """
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from enum import Enum
 
 import dagster as dg
@@ -14,6 +14,7 @@ from dv_sync_pipeline.config import Configuration, TableConfiguration
 from dv_sync_pipeline.defs.checks import no_parked_rows, no_parked_rows_spec
 from dv_sync_pipeline.defs.lineage import (
     column_lineage,
+    deferred_key,
     primary_key,
     primary_schema,
     secondary_key,
@@ -23,10 +24,17 @@ from dv_sync_pipeline.defs.record import ProgressLog, describe_report, record_of
 from dv_sync_pipeline.defs.resources import Synchronizer
 from dv_sync_pipeline.errors import DvSyncError
 from dv_sync_pipeline.redact import redact
+from dv_sync_pipeline.sync.deferral import deferred_lookups, parents_before
 from dv_sync_pipeline.sync.ordering import in_dependency_order
 from dv_sync_pipeline.sync.report import TableReport
 
-__all__ = ["Mode", "RunConfig", "build_primary_specs", "build_table_assets"]
+__all__ = [
+    "Mode",
+    "RunConfig",
+    "build_deferred_assets",
+    "build_primary_specs",
+    "build_table_assets",
+]
 
 _KIND = "dataverse"
 
@@ -70,16 +78,66 @@ def build_primary_specs(configuration: Configuration) -> list[dg.AssetSpec]:
 def build_table_assets(configuration: Configuration) -> list[dg.AssetsDefinition]:
     """The synchronized tables, each after the tables that its lookups point to.
 
-    Raises `ConfigurationError` when lookups go round in a circle: Dagster knows no such graph.
+    Raises `ConfigurationError` when lookups go round in a circle of keys.
     """
+    deferred = deferred_lookups(configuration.tables)
     return [
         _build_asset(
             table,
-            parents=[configuration.table(name) for name in sorted(set(table.lookups.values()))],
+            parents=[
+                configuration.table(name)
+                for name in sorted(parents_before(table, deferred.get(table.table, ())))
+            ],
             url=configuration.environments.secondary.url,
         )
         for table in in_dependency_order(configuration.tables)
     ]
+
+
+def build_deferred_assets(configuration: Configuration) -> list[dg.AssetsDefinition]:
+    """For each table of a circle that has some: the lookups that are set when all are done."""
+    return [
+        _build_deferred_asset(
+            configuration.table(name),
+            columns=sorted(columns),
+            parents=[
+                configuration.table(parent)
+                for parent in sorted(_parents_of(configuration.table(name), columns))
+            ],
+        )
+        for name, columns in sorted(deferred_lookups(configuration.tables).items())
+    ]
+
+
+def _parents_of(table: TableConfiguration, columns: Collection[str]) -> set[str]:
+    names = {name for column in columns for name in table.lookups[column].synchronized}
+    return names - {table.table}
+
+
+def _build_deferred_asset(
+    table: TableConfiguration, *, columns: Sequence[str], parents: Collection[TableConfiguration]
+) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=deferred_key(table),
+        deps=[secondary_key(table), *map(secondary_key, parents)],
+        description=(
+            f"The lookups {', '.join(columns)} of {table.target}. They close a circle of tables, "
+            "so they are set in a second pass, once all rows that they point to are there."
+        ),
+        group_name=table.group,
+        kinds={_KIND},
+        tags={"dv_sync/environment": "secondary"},
+    )
+    def deferred_lookups_of_table(
+        context: dg.AssetExecutionContext,
+        config: RunConfig,
+        synchronizer: dg.ResourceParam[Synchronizer],
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster only knows the bare class here
+        report = _run(synchronizer.set_deferred_lookups, table, context=context, config=config)
+        context.log.info(describe_report(report))
+        return dg.MaterializeResult(metadata=record_of(report))
+
+    return deferred_lookups_of_table
 
 
 def _build_asset(
@@ -107,24 +165,24 @@ def _build_asset(
         config: RunConfig,
         synchronizer: dg.ResourceParam[Synchronizer],
     ) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster only knows the bare class here
-        report = _reconcile(table, context=context, config=config, synchronizer=synchronizer)
+        report = _run(synchronizer.reconcile, table, context=context, config=config)
         context.log.info(describe_report(report))
         return _materialized(table, report)
 
     return synchronized_table
 
 
-def _reconcile(
+def _run(
+    run_pass: Callable[..., TableReport],
     table: TableConfiguration,
     *,
     context: dg.AssetExecutionContext,
     config: RunConfig,
-    synchronizer: Synchronizer,
 ) -> TableReport:
     """The pass; an error that we raise on purpose becomes a failure without chained tracebacks."""
     progress = ProgressLog(context.log.info, monotonic=time.monotonic)
     try:
-        return synchronizer.reconcile(table.table, dry_run=config.dry_run, progress=progress)
+        return run_pass(table.table, dry_run=config.dry_run, progress=progress)
     except DvSyncError as error:
         raise dg.Failure(redact(str(error)), allow_retries=False) from None
 

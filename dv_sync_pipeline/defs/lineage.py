@@ -10,7 +10,14 @@ import dagster as dg
 
 from dv_sync_pipeline.config import TableConfiguration
 
-__all__ = ["column_lineage", "primary_key", "primary_schema", "secondary_key", "secondary_schema"]
+__all__ = [
+    "column_lineage",
+    "deferred_key",
+    "primary_key",
+    "primary_schema",
+    "secondary_key",
+    "secondary_schema",
+]
 
 
 def primary_key(table: str) -> dg.AssetKey:
@@ -21,6 +28,11 @@ def primary_key(table: str) -> dg.AssetKey:
 def secondary_key(table: TableConfiguration) -> dg.AssetKey:
     """The asset of a synchronized table."""
     return dg.AssetKey(["secondary", table.target])
+
+
+def deferred_key(table: TableConfiguration) -> dg.AssetKey:
+    """The asset of those lookups of a table that close a circle."""
+    return dg.AssetKey(["deferred_lookups", table.target])
 
 
 def primary_schema(table: TableConfiguration) -> dg.TableSchema:
@@ -50,11 +62,12 @@ def _schema(table: TableConfiguration, names: Mapping[str, str]) -> dg.TableSche
 
 
 def _column(table: TableConfiguration, name: str, shown: str) -> dg.TableColumn:
-    parent = table.lookups.get(name)
+    lookup = table.lookups.get(name)
+    parents = " or ".join(target.table for target in lookup.tables) if lookup else ""
     return dg.TableColumn(
         shown,
-        type="column" if parent is None else "lookup",
-        description=None if parent is None else f"Points to a row of {parent}.",
+        type="lookup" if lookup else "column",
+        description=f"Points to a row of {parents}." if lookup else None,
         constraints=dg.TableColumnConstraints(
             nullable=name not in table.key, other=["key"] if name in table.key else []
         ),

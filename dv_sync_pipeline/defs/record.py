@@ -53,7 +53,7 @@ def describe_report(report: TableReport) -> str:
 def _sentences(report: TableReport) -> Sequence[str]:
     would = "would be " if report.dry_run else ""
     return (
-        f"{report.table}: read {report.read:,} rows in {report.seconds:,.1f} s",
+        f"{report.title}: read {report.read:,} rows in {report.seconds:,.1f} s",
         f"({report.rows_per_second:,.0f} rows/s);",
         f"{report.created:,} {would}created, {report.updated:,} {would}updated,",
         f"{report.equal:,} already equal.",

@@ -5,7 +5,7 @@ what a pass does (`sync/`) or how Dagster shows it (`record`).
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,12 +29,21 @@ class Engine(Protocol):
     ) -> TableReport:
         """Make one table equal, or with `dry_run` tell what that would change."""
 
+    async def set_deferred_lookups(
+        self, table: str, *, dry_run: bool = False, progress: ProgressListener
+    ) -> TableReport:
+        """Set the lookups that close a circle of tables; tables come first."""
+
     async def verify(self, table: str, *, progress: ProgressListener) -> TableVerdict:
         """Compare one table, writing nothing."""
 
 
 EngineOpener: TypeAlias = Callable[[Configuration], AbstractAsyncContextManager[Engine]]
 """Opens the engine for one event loop; closing it releases connections and the ledger."""
+
+
+_Work: TypeAlias = Callable[[Engine, ProgressListener], Awaitable[TableReport]]
+"""One pass over one table."""
 
 
 def open_real_engine(configuration: Configuration) -> AbstractAsyncContextManager[Engine]:
@@ -76,31 +85,44 @@ class Synchronizer:
 
     def reconcile(self, table: str, *, dry_run: bool, progress: ProgressListener) -> TableReport:
         """Reconcile one table; raises what the engine raises, once the listener has heard it."""
+
+        def work(engine: Engine, listener: ProgressListener) -> Awaitable[TableReport]:
+            return engine.reconcile(table, dry_run=dry_run, progress=listener)
+
+        return self._run(table, work, progress=progress)
+
+    def set_deferred_lookups(
+        self, table: str, *, dry_run: bool, progress: ProgressListener
+    ) -> TableReport:
+        """Set the lookups that `reconcile` left out; likewise."""
+
+        def work(engine: Engine, listener: ProgressListener) -> Awaitable[TableReport]:
+            return engine.set_deferred_lookups(table, dry_run=dry_run, progress=listener)
+
+        return self._run(table, work, progress=progress)
+
+    def _run(self, table: str, work: _Work, *, progress: ProgressListener) -> TableReport:
         try:
-            report = self._reconcile_unless_in_danger(table, dry_run=dry_run, progress=progress)
+            report = self._run_unless_in_danger(work, progress=progress)
         except BaseException as error:
             self.listener.failed(table, error)
             raise
         self.listener.finished(report)
         return report
 
-    def _reconcile_unless_in_danger(
-        self, table: str, *, dry_run: bool, progress: ProgressListener
-    ) -> TableReport:
+    def _run_unless_in_danger(self, work: _Work, *, progress: ProgressListener) -> TableReport:
         if self.danger is not None:
             raise self.danger
         try:
-            return asyncio.run(self._open_and_reconcile(table, dry_run=dry_run, progress=progress))
+            return asyncio.run(self._open_and_run(work, progress=progress))
         except SafetyError as danger:
             self.danger = danger
             raise
 
-    async def _open_and_reconcile(
-        self, table: str, *, dry_run: bool, progress: ProgressListener
-    ) -> TableReport:
+    async def _open_and_run(self, work: _Work, *, progress: ProgressListener) -> TableReport:
         def tell_both(step: Progress) -> None:
             progress(step)
             self.listener.progressed(step)
 
         async with self.open_engine(self.configuration) as engine:
-            return await engine.reconcile(table, dry_run=dry_run, progress=tell_both)
+            return await work(engine, tell_both)

@@ -18,6 +18,7 @@ from dv_sync_pipeline.sync.mapping import (
     PRIMARY_ID,
     SECONDARY_ID,
     VERSION,
+    Parent,
     TableMapping,
 )
 from dv_sync_pipeline.sync.projection import (
@@ -45,7 +46,7 @@ class TablePass:
         mapping: the table, as both environments agree on it.
         primary, secondary: the two environments.
         ledger: the state database.
-        parent_links: the links of the tables that it looks up, by name in the primary.
+        parent_links: the links of the other tables that it looks up.
         clock: the time.
         progress: is told how far the pass has come.
         rows_per_chunk: rows that are written between two entries in the ledger.
@@ -56,7 +57,7 @@ class TablePass:
     primary: Dataverse
     secondary: Dataverse
     ledger: Ledger
-    parent_links: Mapping[str, pl.DataFrame]
+    parent_links: Mapping[Parent, pl.DataFrame]
     clock: Clock
     progress: ProgressListener
     rows_per_chunk: int
@@ -126,16 +127,36 @@ async def compare_sides(task: TablePass) -> Comparison:
         _read(task, task.primary, mapping.primary, mapping.primary_columns, PRIMARY_ID),
         _read(task, task.secondary, mapping.secondary, mapping.secondary_columns, SECONDARY_ID),
     )
-    links = task.ledger.links(task.table)
-    projection = project(rows, mapping, links=links, parent_links=task.parent_links)
-    difference = compare(projection, present, mapping, links=links)
-    parked = pl.concat([projection.parked, difference.parked])
-    return Comparison(
-        began=began,
-        projection=projection,
-        difference=difference,
-        parked=tuple(_parked_row(row, task.table, began) for row in parked.to_dicts()),
-    )
+    sides = _Sides(began, rows, present, task.ledger.links(task.table))
+    if not mapping.chained:
+        return sides.compare(mapping, parent_links=task.parent_links)
+    # Rows that look up rows of their own table: only a comparison tells where those will be.
+    alone = sides.compare(mapping.without(mapping.chained), parent_links=task.parent_links)
+    parent_links = {**task.parent_links, mapping.own: alone.expected_links}
+    return sides.compare(mapping, parent_links=parent_links)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """Both sides as they were read, and the links known so far."""
+
+    began: datetime
+    rows: pl.DataFrame
+    present: pl.DataFrame
+    links: pl.DataFrame
+
+    def compare(
+        self, mapping: TableMapping, *, parent_links: Mapping[Parent, pl.DataFrame]
+    ) -> Comparison:
+        projection = project(self.rows, mapping, links=self.links, parent_links=parent_links)
+        difference = compare(projection, self.present, mapping, links=self.links)
+        parked = pl.concat([projection.parked, difference.parked]).to_dicts()
+        return Comparison(
+            began=self.began,
+            projection=projection,
+            difference=difference,
+            parked=tuple(_parked_row(row, mapping.table, self.began) for row in parked),
+        )
 
 
 def _parked_row(row: dict[str, Any], table: str, since: datetime) -> ParkedRow:

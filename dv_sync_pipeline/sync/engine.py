@@ -6,7 +6,7 @@ tables, the links that parents have or would get. Does not belong here: any step
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import polars as pl
@@ -14,11 +14,14 @@ import polars as pl
 from dv_sync_pipeline.config import Configuration, EnvironmentConfiguration, TableConfiguration
 from dv_sync_pipeline.errors import TableError, WrongEnvironmentError
 from dv_sync_pipeline.sync.comparison import Clock, Comparison, TablePass, compare_sides
+from dv_sync_pipeline.sync.deferral import deferred_lookups, parents_before
 from dv_sync_pipeline.sync.ledger import Ledger
-from dv_sync_pipeline.sync.mapping import TableMapping, agree, fingerprint
+from dv_sync_pipeline.sync.mapping import Parent, TableMapping, agree, fingerprint
+from dv_sync_pipeline.sync.matching import match_rows
 from dv_sync_pipeline.sync.ordering import in_dependency_order
 from dv_sync_pipeline.sync.reconcile import plan, reconcile
 from dv_sync_pipeline.sync.report import Progress, ProgressListener, TableReport, TableVerdict
+from dv_sync_pipeline.sync.second_pass import plan_deferred_lookups, set_deferred_lookups
 from dv_sync_pipeline.sync.turns import turn
 from dv_sync_pipeline.sync.verification import verify
 from dv_sync_pipeline.webapi.client import Dataverse, connect
@@ -62,8 +65,13 @@ class Engine:
 
     @property
     def tables_in_order(self) -> list[str]:
-        """Every synchronized table, parents first; `ConfigurationError` on a cycle."""
+        """Every synchronized table, parents first; `ConfigurationError` on a cycle of keys."""
         return [table.table for table in in_dependency_order(self.configuration.tables)]
+
+    @property
+    def tables_with_deferred_lookups(self) -> list[str]:
+        """Those that need `set_deferred_lookups` once all tables are done."""
+        return sorted(deferred_lookups(self.configuration.tables))
 
     async def check_environments(self) -> dict[str, str]:
         """Environment name → organisation id; `WrongEnvironmentError` if one is not as it was.
@@ -100,12 +108,30 @@ class Engine:
         self.ledger.remember_environments(organizations)
         self._assumed_links.clear()
         async with turn(self.ledger, table, clock=self.clock) as ensure_turn:
-            task = await self._pass(table, self._known_links, progress)
+            task = await self._pass(table, self._known_links, progress, _without_deferred)
             return await reconcile(
                 task,
                 mapping_fingerprint=fingerprint(self.configuration.table(table)),
                 ensure_turn=ensure_turn,
             )
+
+    async def set_deferred_lookups(
+        self, table: str, *, dry_run: bool = False, progress: ProgressListener = _ignore
+    ) -> TableReport:
+        """Set the lookups that `reconcile` leaves out, because they close a circle of tables.
+
+        To be called after all tables that they point to were reconciled.
+        """
+        organizations = await self.check_environments()
+        if dry_run:
+            preview = await self._preview(table, progress)
+            return await plan_deferred_lookups(
+                replace(preview, mapping=preview.mapping.only_deferred)
+            )
+        self.ledger.remember_environments(organizations)
+        async with turn(self.ledger, table, clock=self.clock) as ensure_turn:
+            task = await self._pass(table, self._known_links, progress, _only_deferred)
+            return await set_deferred_lookups(task, ensure_turn=ensure_turn)
 
     async def verify(self, table: str, *, progress: ProgressListener = _ignore) -> TableVerdict:
         """Compare one table on both sides; writes nothing anywhere."""
@@ -115,12 +141,19 @@ class Engine:
         return verdict
 
     async def _preview(self, table: str, progress: ProgressListener) -> TablePass:
-        """A pass as if every parent had just been synchronized."""
-        for parent in self._parents(table):
-            if parent not in self._assumed_links:
-                comparison = await compare_sides(await self._preview(parent, _ignore))
-                self._assume(parent, comparison)
-        return await self._pass(table, self._assumed_links.__getitem__, progress)
+        """A pass as if every other table had just been synchronized, deferred lookups included."""
+        for parent in sorted(self._parents(table)):
+            await self._assume_synchronized(parent)
+        return await self._pass(table, self._assumed_links.__getitem__, progress, _whole)
+
+    async def _assume_synchronized(self, table: str) -> None:
+        if table in self._assumed_links:
+            return
+        for parent in sorted(self._parents_before(table)):
+            await self._assume_synchronized(parent)
+        links = self._assumed_links.__getitem__
+        task = await self._pass(table, links, _ignore, _without_deferred)
+        self._assume(table, await compare_sides(task))
 
     def _assume(self, table: str, comparison: Comparison) -> None:
         self._assumed_links[table] = comparison.expected_links
@@ -135,24 +168,42 @@ class Engine:
             )
         return self.ledger.links(parent)
 
-    def _parents(self, table: str) -> list[str]:
-        return sorted(set(self.configuration.table(table).lookups.values()))
+    def _deferred(self, table: str) -> frozenset[str]:
+        return deferred_lookups(self.configuration.tables).get(table, frozenset())
+
+    def _parents(self, table: str) -> frozenset[str]:
+        """Every other synchronized table that it looks up."""
+        configuration = self.configuration.table(table)
+        lookups = configuration.lookups.values()
+        return frozenset(name for each in lookups for name in each.synchronized) - {table}
+
+    def _parents_before(self, table: str) -> frozenset[str]:
+        return parents_before(self.configuration.table(table), self._deferred(table))
 
     async def _pass(
-        self, table: str, links: Callable[[str], pl.DataFrame], progress: ProgressListener
+        self,
+        table: str,
+        links: Callable[[str], pl.DataFrame],
+        progress: ProgressListener,
+        part: Callable[[TableMapping], TableMapping],
     ) -> TablePass:
-        in_dependency_order(self.configuration.tables)
+        mapping = part(await self._agree(self.configuration.table(table)))
         secondary = self.configuration.environments.secondary
         return TablePass(
-            mapping=await self._agree(self.configuration.table(table)),
+            mapping=mapping,
             primary=self.primary,
             secondary=self.secondary,
             ledger=self.ledger,
-            parent_links={parent: links(parent) for parent in self._parents(table)},
+            parent_links={parent: await self._links(parent, links) for parent in mapping.parents},
             clock=self.clock,
             progress=progress,
             rows_per_chunk=secondary.rows_per_call * secondary.requests_in_flight,
         )
+
+    async def _links(self, parent: Parent, links: Callable[[str], pl.DataFrame]) -> pl.DataFrame:
+        if parent.by:
+            return await match_rows(parent, primary=self.primary, secondary=self.secondary)
+        return links(parent.table)
 
     async def _agree(self, table: TableConfiguration) -> TableMapping:
         return agree(
@@ -160,7 +211,20 @@ class Engine:
             primary=await self.primary.describe(table.table),
             secondary=await self.secondary.describe(table.target),
             targets={other.table: other.target for other in self.configuration.tables},
+            deferred=self._deferred(table.table),
         )
+
+
+def _whole(mapping: TableMapping) -> TableMapping:
+    return mapping
+
+
+def _without_deferred(mapping: TableMapping) -> TableMapping:
+    return mapping.without(mapping.deferred)
+
+
+def _only_deferred(mapping: TableMapping) -> TableMapping:
+    return mapping.only_deferred
 
 
 @asynccontextmanager

@@ -272,6 +272,13 @@ class Ledger:
             _insert(connection, _parked, [_parked_values(row) for row in rows])
         return rows
 
+    def park(self, table: str, rows: Sequence[ParkedRow]) -> None:
+        """Let these rows wait too; those that wait already are left as they are."""
+        known = {row.primary_id for row in self.parked(table)}
+        with self._transaction() as connection:
+            new = [_parked_values(row) for row in rows if row.primary_id not in known]
+            _insert(connection, _parked, new)
+
     # Turns
 
     def take_lease(self, table: str, holder: str, *, now: datetime, lasts: timedelta) -> bool:

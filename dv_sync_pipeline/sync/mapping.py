@@ -5,12 +5,13 @@ mapping that all later steps follow. Does not belong here: values of rows.
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from dv_sync_pipeline.config import TableConfiguration
+from dv_sync_pipeline.config import LookupConfiguration, TableConfiguration
 from dv_sync_pipeline.errors import SchemaMismatchError
+from dv_sync_pipeline.sync.deferral import self_lookups
 from dv_sync_pipeline.sync.values import VALUE_TYPES
 from dv_sync_pipeline.webapi.metadata import Column, ColumnKind, TableSchema
 
@@ -22,6 +23,7 @@ __all__ = [
     "STATUS_COLUMNS",
     "VERSION",
     "MappedColumn",
+    "Parent",
     "TableMapping",
     "agree",
     "fingerprint",
@@ -42,22 +44,36 @@ _VERSION_COLUMN = "versionnumber"
 
 
 @dataclass(frozen=True, slots=True)
+class Parent:
+    """A table that a lookup points to.
+
+    Attributes:
+        table: its name in the primary.
+        target: its name in the secondary.
+        by: the column by which its rows are matched when it is not synchronized; else "".
+
+    """
+
+    table: str
+    target: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MappedColumn:
     """A column that the pipeline owns in the secondary.
 
     Attributes:
         source: the column in the primary.
         target: the column in the secondary; its name is the column's name in every frame.
-        parent: for a lookup, the table pointed to, by its name in the primary; else "".
-        parent_target: the same table by its name in the secondary; else "".
+        parents: for a lookup, the tables that it may point to.
         must_be_known: a row whose parent is missing waits, instead of going without it.
 
     """
 
     source: Column
     target: Column
-    parent: str = ""
-    parent_target: str = ""
+    parents: tuple[Parent, ...] = ()
     must_be_known: bool = False
 
     @property
@@ -75,6 +91,7 @@ class TableMapping:
         primary, secondary: the two schemas.
         columns: the mapped columns, lookups included.
         key: names in the frames of the key columns; empty when rows are matched by GUID.
+        deferred: names in the frames of lookups that are set after the tables they point to.
         has_status: state and status reason are kept equal too.
 
     """
@@ -84,12 +101,41 @@ class TableMapping:
     secondary: TableSchema
     columns: tuple[MappedColumn, ...]
     key: tuple[str, ...]
+    deferred: frozenset[str]
     has_status: bool
 
     @property
     def lookups(self) -> tuple[MappedColumn, ...]:
         """The mapped columns that point to rows."""
-        return tuple(column for column in self.columns if column.parent)
+        return tuple(column for column in self.columns if column.parents)
+
+    @property
+    def own(self) -> Parent:
+        """The table itself, as the parent of its own rows."""
+        return Parent(self.table, self.secondary.name)
+
+    @property
+    def parents(self) -> tuple[Parent, ...]:
+        """The other tables that it looks up."""
+        parents = {parent: None for column in self.lookups for parent in column.parents}
+        return tuple(parent for parent in parents if parent != self.own)
+
+    @property
+    def chained(self) -> tuple[str, ...]:
+        """Names in the frames of lookups to the same table, which are written last."""
+        return tuple(column.name for column in self.lookups if self.own in column.parents)
+
+    def without(self, names: Collection[str]) -> "TableMapping":
+        """The same without the columns of these names in the frames."""
+        columns = tuple(column for column in self.columns if column.name not in names)
+        return replace(self, columns=columns, deferred=self.deferred - set(names))
+
+    @property
+    def only_deferred(self) -> "TableMapping":
+        """The same with the key and the deferred lookups alone, without the state."""
+        kept = {*self.key, *self.deferred}
+        columns = tuple(column for column in self.columns if column.name in kept)
+        return replace(self, columns=columns, has_status=False)
 
     @property
     def compared(self) -> tuple[str, ...]:
@@ -138,15 +184,19 @@ def agree(
     primary: TableSchema,
     secondary: TableSchema,
     targets: Mapping[str, str],
+    deferred: Collection[str] = (),
 ) -> TableMapping:
     """Check everything that a pass needs of both schemas, before any write.
 
-    `targets` gives the name in the secondary of every synchronized table. Raises
-    `SchemaMismatchError` that names table, column and environment.
+    `targets` gives the name in the secondary of every synchronized table, `deferred` the lookups
+    that are set in a second pass. Raises `SchemaMismatchError` that names table, column and
+    environment.
     """
+    second_pass = {*deferred, *self_lookups(configuration)}
+    agreement = _Agreement(configuration, primary, secondary, targets, frozenset(second_pass))
     key = () if configuration.matches_by_id else configuration.target_key
     columns = tuple(
-        _agree_on_column(source, target, configuration, primary, secondary, targets)
+        agreement.on_column(source, target)
         for source, target in configuration.target_columns.items()
     )
     _check_key(key, secondary)
@@ -156,38 +206,70 @@ def agree(
         secondary=secondary,
         columns=columns,
         key=key,
+        deferred=frozenset(configuration.target_columns[name] for name in deferred),
         has_status=_agree_on_status(configuration, primary, secondary),
     )
 
 
-def _agree_on_column(
-    source_name: str,
-    target_name: str,
-    configuration: TableConfiguration,
-    primary: TableSchema,
-    secondary: TableSchema,
-    targets: Mapping[str, str],
-) -> MappedColumn:
-    source = _find_column(source_name, primary, environment="primary")
-    target = _find_column(target_name, secondary, environment="secondary")
-    _check_access(source, target, primary, secondary)
-    _check_comparable(source, target, secondary)
-    parent = configuration.lookups.get(source_name, "")
-    if parent:
-        _check_direction(source, parent, primary, environment="primary")
-        _check_direction(target, targets[parent], secondary, environment="secondary")
-    elif source.kind.is_lookup:
+@dataclass(frozen=True, slots=True)
+class _Agreement:
+    """What both environments and `sync.yaml` say, on the way to a `TableMapping`."""
+
+    configuration: TableConfiguration
+    primary: TableSchema
+    secondary: TableSchema
+    targets: Mapping[str, str]
+    second_pass: frozenset[str]
+
+    def on_column(self, source_name: str, target_name: str) -> MappedColumn:
+        source = _find_column(source_name, self.primary, environment="primary")
+        target = _find_column(target_name, self.secondary, environment="secondary")
+        _check_access(source, target, self.primary, self.secondary)
+        _check_comparable(source, target, self.secondary)
+        return MappedColumn(
+            source=source,
+            target=target,
+            parents=self._parents(source, target),
+            must_be_known=target.required or target_name in self.configuration.target_key,
+        )
+
+    def _parents(self, source: Column, target: Column) -> tuple[Parent, ...]:
+        lookup = self.configuration.lookups.get(source.name)
+        if lookup is None:
+            _check_is_no_lookup(source, self.primary)
+            return ()
+        if source.name in self.second_pass:
+            _check_can_wait(target, self.secondary)
+        parents = _parents_of(lookup, self.targets)
+        for parent in parents:
+            _check_direction(source, parent.table, self.primary, environment="primary")
+            _check_direction(target, parent.target, self.secondary, environment="secondary")
+        return parents
+
+
+def _check_is_no_lookup(source: Column, primary: TableSchema) -> None:
+    if source.kind.is_lookup:
         raise SchemaMismatchError(
-            f"{source_name} is a lookup and stands in columns",
+            f"{source.name} is a lookup and stands in columns",
             where=f"table {primary.name}",
             mend=f"Write it under lookups, with the table it points to: {_listed(source.targets)}",
         )
-    return MappedColumn(
-        source=source,
-        target=target,
-        parent=parent,
-        parent_target=targets[parent] if parent else "",
-        must_be_known=target.required or target_name in configuration.target_key,
+
+
+def _check_can_wait(target: Column, secondary: TableSchema) -> None:
+    if target.required:
+        raise SchemaMismatchError(
+            f"{secondary.name}.{target.name} is required, but can only be set in a second pass",
+            where="secondary",
+            mend="Write {table: ..., deferred: true} at another lookup of the circle in sync.yaml",
+        )
+
+
+def _parents_of(lookup: LookupConfiguration, targets: Mapping[str, str]) -> tuple[Parent, ...]:
+    """A table that is matched and not synchronized has the same name on both sides."""
+    return tuple(
+        Parent(each.table, each.table if each.by else targets[each.table], each.by)
+        for each in lookup.tables
     )
 
 

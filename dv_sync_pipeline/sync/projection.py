@@ -17,10 +17,11 @@ from dv_sync_pipeline.sync.mapping import (
     SECONDARY_ID,
     VERSION,
     MappedColumn,
+    Parent,
     TableMapping,
 )
 from dv_sync_pipeline.sync.report import ParkedReason
-from dv_sync_pipeline.sync.values import fold_keys
+from dv_sync_pipeline.sync.values import fold_keys, reference
 
 __all__ = ["LINKS_SCHEMA", "MESSAGE", "REASON", "Projection", "folded_key", "project"]
 
@@ -71,12 +72,12 @@ def project(
     mapping: TableMapping,
     *,
     links: pl.DataFrame,
-    parent_links: Mapping[str, pl.DataFrame],
+    parent_links: Mapping[Parent, pl.DataFrame],
 ) -> Projection:
     """Project every row of the primary.
 
     `rows` has the columns of `mapping.primary_columns`; `links` are the table's own, `parent_links`
-    those of the tables that it looks up, by name in the primary; both as `LINKS_SCHEMA`.
+    those of the tables that it looks up; all as `LINKS_SCHEMA`.
     """
     if VERSION not in rows.columns:
         rows = rows.with_columns(pl.lit(0, pl.Int64).alias(VERSION))
@@ -116,17 +117,12 @@ def _parent_key(column: MappedColumn) -> str:
 
 
 def _with_parents(
-    frame: pl.DataFrame, mapping: TableMapping, parent_links: Mapping[str, pl.DataFrame]
+    frame: pl.DataFrame, mapping: TableMapping, parent_links: Mapping[Parent, pl.DataFrame]
 ) -> pl.DataFrame:
     """Each lookup replaced by the secondary id of its parent; null where there is none yet."""
     for column in mapping.lookups:
-        parents = parent_links[column.parent].filter(~pl.col("@intended"))
         frame = frame.join(
-            parents.select(
-                pl.col(PRIMARY_ID).alias(column.name),
-                pl.col(SECONDARY_ID).alias("@parent"),
-                pl.col(KEY).alias(_parent_key(column)),
-            ),
+            pl.concat([_references(column, each, parent_links[each]) for each in column.parents]),
             on=column.name,
             how="left",
             maintain_order="left",
@@ -141,13 +137,22 @@ def _with_parents(
     return frame
 
 
+def _references(column: MappedColumn, parent: Parent, links: pl.DataFrame) -> pl.DataFrame:
+    """What the column shows of this parent in the primary, and what it must show instead."""
+    return links.filter(~pl.col("@intended")).select(
+        reference(column.source, parent.table, pl.col(PRIMARY_ID)).alias(column.name),
+        reference(column.target, parent.target, pl.col(SECONDARY_ID)).alias("@parent"),
+        pl.col(KEY).alias(_parent_key(column)),
+    )
+
+
 def _with_keys(frame: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
     folded = folded_key(frame, mapping, id_name=PRIMARY_ID)
     if not mapping.key:
         return frame.with_columns(folded, pl.col(PRIMARY_ID).alias(KEY))
     by_name = {column.name: column for column in mapping.columns}
     shown = [
-        pl.col(_parent_key(by_name[name]) if by_name[name].parent else name).cast(pl.String)
+        pl.col(_parent_key(by_name[name]) if by_name[name].parents else name).cast(pl.String)
         for name in mapping.key
     ]
     return frame.with_columns(

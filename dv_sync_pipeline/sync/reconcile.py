@@ -16,7 +16,7 @@ from dv_sync_pipeline.sync.report import (
 from dv_sync_pipeline.sync.writer import Written, apply
 from dv_sync_pipeline.webapi.client import Traffic
 
-__all__ = ["plan", "reconcile"]
+__all__ = ["Meter", "plan", "reconcile", "report_of"]
 
 
 async def reconcile(
@@ -27,22 +27,22 @@ async def reconcile(
     A reconcile is owed from the first moment until the pass is completed, so that a crash anywhere
     leaves a trace (RELIABILITY 0.2).
     """
-    meter = _Meter(task)
+    meter = Meter(task)
     task.ledger.begin_reconcile(task.table, mapping=mapping_fingerprint)
     comparison = await compare_sides(task)
     written = await apply(comparison.difference, task, ensure_turn=ensure_turn)
     parked = task.ledger.replace_parked(task.table, [*comparison.parked, *written.parked.values()])
     task.ledger.finish_reconcile(task.table, verified_through=comparison.began)
-    return _report(comparison, meter, written=written, parked=parked)
+    return report_of(comparison, meter, written=written, parked=parked)
 
 
 async def plan(task: TablePass) -> tuple[TableReport, Comparison]:
     """What a reconcile would do, row by row; nothing is written anywhere."""
-    meter = _Meter(task)
+    meter = Meter(task)
     comparison = await compare_sides(task)
     difference = comparison.difference
     written = Written(created=difference.creates.height, updated=difference.changed.height)
-    report = _report(
+    report = report_of(
         comparison,
         meter,
         written=written,
@@ -52,7 +52,7 @@ async def plan(task: TablePass) -> tuple[TableReport, Comparison]:
     return report, comparison
 
 
-class _Meter:
+class Meter:
     """Time and traffic since the pass began."""
 
     def __init__(self, task: TablePass) -> None:
@@ -69,20 +69,22 @@ class _Meter:
         return (self._task.clock() - self._began).total_seconds(), self._total() - self._traffic
 
 
-def _report(
+def report_of(
     comparison: Comparison,
-    meter: _Meter,
+    meter: Meter,
     *,
     written: Written,
     parked: Iterable[ParkedRow],
     differences: Iterable[RowDifference] | None = None,
+    mode: str = "reconcile",
 ) -> TableReport:
+    """What became of a comparison; with `differences`, it was only a plan."""
     difference, parked = comparison.difference, tuple(parked)
     is_plan = differences is not None
     seconds, traffic = meter.read()
     return TableReport(
         table=meter.table,
-        mode="reconcile",
+        mode=mode,
         dry_run=is_plan,
         read=comparison.primary_rows,
         created=written.created,
@@ -90,7 +92,7 @@ def _report(
         equal=difference.equal,
         adopted=difference.adopted,
         gone=difference.gone.height,
-        waiting=comparison.projection.waiting,
+        waiting=comparison.projection.waiting + written.waiting,
         foreign=difference.foreign,
         parked=len(parked),
         requests=traffic.requests,

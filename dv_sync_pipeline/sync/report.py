@@ -102,7 +102,7 @@ class TableReport:
 
     Attributes:
         table: logical name in the primary.
-        mode: the pass: "reconcile".
+        mode: the pass: "reconcile" or "deferred lookups".
         dry_run: nothing was written.
         read: primary rows read.
         created, updated, equal: rows; a row whose data and status both changed counts once.
@@ -139,6 +139,11 @@ class TableReport:
     verified_through: datetime | None
     parked_rows: tuple[ParkedRow, ...] = ()
     differences: tuple[RowDifference, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The table, and which pass if it is not the usual one."""
+        return self.table if self.mode == "reconcile" else f"{self.table}, {self.mode}"
 
     @property
     def rows_per_second(self) -> float:
@@ -183,7 +188,8 @@ class Progress:
 
     Attributes:
         table: logical name in the primary.
-        stage: "read primary", "read secondary", "create", "update", "status".
+        stage: "read primary", "read secondary", "create", "update", "chain" (lookups within the
+            table), "status".
         done: rows so far.
         total: rows in all, or None while unknown.
 

@@ -23,12 +23,15 @@ __all__ = [
     "empty_frame",
     "fold_keys",
     "frame_of_rows",
+    "reference",
+    "split_reference",
 ]
 
 Canonical: TypeAlias = Callable[[pl.Expr], pl.Expr]
 """Turns a wire value into the one form in which equal values are equal."""
 
 _KEY_SEPARATOR = "\x1f"
+_TABLE_SEPARATOR = ":"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ VALUE_TYPES: Mapping[ColumnKind, ValueType] = {
     ColumnKind.MULTI_CHOICE: ValueType("choices", pl.String, _ascending_choices),
     ColumnKind.LOOKUP: _ROW,
     ColumnKind.CUSTOMER: _ROW,
+    ColumnKind.OWNER: _ROW,
     ColumnKind.UNIQUE_IDENTIFIER: ValueType("identifier", pl.String, _lower_case),
 }
 """Every kind that can be synchronized; the others are refused when the mapping is checked."""
@@ -142,9 +146,32 @@ def _wire_series(rows: Sequence[Row], columns: Mapping[str, Column]) -> list[pl.
     # A lone property would come as a bare value, so the first is asked for twice.
     transposed = zip(*map(itemgetter(*properties, properties[0]), rows), strict=True)
     return [
-        _wire_one(name, VALUE_TYPES[column.kind], values)
+        _wire_one(
+            name,
+            VALUE_TYPES[column.kind],
+            _references(rows, column) if column.is_polymorphic else values,
+        )
         for (name, column), values in zip(columns.items(), transposed, strict=False)
     ]
+
+
+def _references(rows: Sequence[Row], column: Column) -> list[str | None]:
+    """Table and id: the id alone does not tell to which table it belongs (DATAVERSE 5)."""
+    name, table = column.property_name, column.table_annotation
+    return [row[name] and f"{row[table]}{_TABLE_SEPARATOR}{row[name]}" for row in rows]
+
+
+def reference(column: Column, table: str, row_id: pl.Expr) -> pl.Expr:
+    """How a frame shows that a lookup points to a row: its id, with the table if it has several."""
+    if not column.is_polymorphic:
+        return row_id
+    return pl.concat_str(pl.lit(table + _TABLE_SEPARATOR), row_id)
+
+
+def split_reference(column: Column, value: str, *, only_table: str) -> tuple[str, str]:
+    """Table and id of what `reference` shows."""
+    table, _, row_id = value.rpartition(_TABLE_SEPARATOR)
+    return (table if column.is_polymorphic else only_table), row_id
 
 
 def _wire_one(name: str, value_type: ValueType, values: Sequence[Any]) -> pl.Series:

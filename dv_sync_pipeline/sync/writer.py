@@ -27,7 +27,7 @@ from dv_sync_pipeline.sync.mapping import (
 )
 from dv_sync_pipeline.sync.projection import folded_key
 from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow
-from dv_sync_pipeline.sync.values import frame_of_rows
+from dv_sync_pipeline.sync.values import frame_of_rows, split_reference
 from dv_sync_pipeline.webapi.metadata import TableSchema
 from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, Reference, RowWrite
 
@@ -64,12 +64,14 @@ class Written:
 
     Attributes:
         created, updated: rows, without those that were parked afterwards.
+        waiting: rows that go without a row of their own table, because it was refused.
         parked: rows that the secondary refused, by primary id.
 
     """
 
     created: int = 0
     updated: int = 0
+    waiting: int = 0
     parked: dict[str, ParkedRow] = field(default_factory=dict)
 
 
@@ -93,8 +95,10 @@ class _Writer:
         self._ensure_turn = ensure_turn
         self._schema = task.mapping.secondary
         self._ledger = task.ledger
-        self._columns = task.mapping.compared
-        self._parents = {column.name: column.parent_target for column in task.mapping.lookups}
+        self._chained = task.mapping.chained
+        self._columns = task.mapping.without(self._chained).compared
+        self._lookups = {column.name: column for column in task.mapping.lookups}
+        self._refused_creates: set[str] = set()
         self._written = Written()
 
     async def apply(self, difference: Difference) -> Written:
@@ -103,18 +107,18 @@ class _Writer:
         self._ledger.save_links(self._task.table, difference.fresh_links)
         await self._update(difference)
         await self._create(difference.creates)
+        await self._chain(difference)
+        self._settle(difference)
         return self._written
 
     async def _update(self, difference: Difference) -> None:
-        changed = difference.changed
+        changed = difference.changed.with_columns(
+            pl.col(CHANGED).list.set_difference(_texts(self._chained))
+        )
         with_data = changed.filter(pl.col(CHANGED).list.len() > 0)
         await self._in_chunks("update", with_data, self._update_chunk)
         with_status = self._still_welcome(changed.filter(STATUS_CHANGED))
         await self._in_chunks("status", with_status, self._set_status)
-        self._written.updated = self._still_welcome(changed).height
-        origins = difference.links.select(PRIMARY_ID, "@origin")
-        proven = self._still_welcome(changed).join(origins, on=PRIMARY_ID)
-        self._ledger.save_links(self._task.table, _proven_links(proven))
 
     async def _create(self, creates: pl.DataFrame) -> None:
         creates = creates.with_columns(pl.col(PRIMARY_ID).alias(SECONDARY_ID))
@@ -123,7 +127,49 @@ class _Writer:
             created = self._still_welcome(creates)
             inactive = created.filter(pl.col("statecode") != _ACTIVE)
             await self._in_chunks("status", inactive, self._set_status)
-        self._written.created = self._still_welcome(creates).height
+
+    async def _chain(self, difference: Difference) -> None:
+        """Lookups to rows of the same table, once all of them are there (DATAVERSE 5)."""
+        if not self._chained:
+            return
+        self._refused_creates = self._written.parked.keys() & set(difference.creates[PRIMARY_ID])
+        created = difference.creates.with_columns(
+            pl.col(PRIMARY_ID).alias(SECONDARY_ID), _names_of_values(self._chained).alias(CHANGED)
+        )
+        changed = difference.changed.with_columns(
+            pl.col(CHANGED).list.set_intersection(_texts(self._chained))
+        )
+        rows = pl.concat([changed, created], how="diagonal").filter(pl.col(CHANGED).list.len() > 0)
+        await self._in_chunks("chain", self._still_welcome(rows), self._chain_chunk)
+
+    async def _chain_chunk(self, chunk: pl.DataFrame) -> None:
+        """A row whose parent was refused in this very pass waits for it."""
+        rows = {row[SECONDARY_ID]: row for row in chunk.iter_rows(named=True)}
+        reachable = {row_id: self._reachable(row) for row_id, row in rows.items()}
+        self._written.waiting += sum(
+            len(values) < len(rows[row_id][CHANGED]) for row_id, values in reachable.items()
+        )
+        writes = [RowWrite(row_id, values) for row_id, values in reachable.items() if values]
+        sent = chunk.filter(pl.col(SECONDARY_ID).is_in([write.id for write in writes]))
+        send = self._task.secondary.update_rows
+        self._park_refused(sent, await self._send(send, writes, sent, proof=self._chained))
+
+    def _reachable(self, row: Mapping[str, Any]) -> dict[str, object]:
+        """The chained lookups of a row, without those to rows that could not be created."""
+        return {
+            name: value
+            for name, value in self._values(row, row[CHANGED]).items()
+            if not (isinstance(value, Reference) and value.id in self._refused_creates)
+        }
+
+    def _settle(self, difference: Difference) -> None:
+        """Count what was written in the end, and link changed rows to the version they show."""
+        changed = self._still_welcome(difference.changed)
+        self._written.updated = changed.height
+        self._written.created = self._still_welcome(difference.creates).height
+        origins = difference.links.select(PRIMARY_ID, "@origin")
+        proven = changed.join(origins, on=PRIMARY_ID)
+        self._ledger.save_links(self._task.table, _proven_links(proven))
 
     async def _in_chunks(
         self,
@@ -183,11 +229,14 @@ class _Writer:
         )
 
     def _values(self, row: Mapping[str, Any], columns: Iterable[str]) -> dict[str, object]:
-        values = {name: row[name] for name in columns}
-        for name, parent in self._parents.items():
-            if values.get(name) is not None:
-                values[name] = Reference(parent, values[name])
-        return values
+        return {name: self._value(name, row[name]) for name in columns}
+
+    def _value(self, name: str, value: Any) -> object:
+        lookup = self._lookups.get(name)
+        if lookup is None or value is None:
+            return value
+        table, row_id = split_reference(lookup.target, value, only_table=lookup.parents[0].target)
+        return Reference(table, row_id)
 
     async def _send(
         self,
@@ -294,6 +343,16 @@ class _Writer:
     def _still_welcome(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows that were not parked so far."""
         return rows.filter(~pl.col(PRIMARY_ID).is_in(list(self._written.parked)))
+
+
+def _texts(names: Sequence[str]) -> pl.Expr:
+    return pl.lit(list(names), pl.List(pl.String))
+
+
+def _names_of_values(names: Sequence[str]) -> pl.Expr:
+    """Those of the columns that are not null, as a list."""
+    texts = [pl.when(pl.col(name).is_not_null()).then(pl.lit(name)) for name in names]
+    return pl.concat_list(texts).list.drop_nulls()
 
 
 def _proven_links(rows: pl.DataFrame) -> pl.DataFrame:

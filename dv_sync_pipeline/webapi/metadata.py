@@ -22,6 +22,7 @@ from dv_sync_pipeline.webapi.together import together
 from dv_sync_pipeline.webapi.transport import Transport
 
 __all__ = [
+    "LOOKUP_TABLE",
     "Column",
     "ColumnKind",
     "Key",
@@ -31,6 +32,10 @@ __all__ = [
     "describe",
     "entity_set_of",
 ]
+
+
+LOOKUP_TABLE = "Microsoft.Dynamics.CRM.lookuplogicalname"
+"""The annotation that names the table a lookup points to."""
 
 
 class ColumnKind(StrEnum):
@@ -104,6 +109,16 @@ class Column:
         """The name under which its value is selected and read (DATAVERSE 5)."""
         return f"_{self.name}_value" if self.kind.is_lookup else self.name
 
+    @property
+    def is_polymorphic(self) -> bool:
+        """Whether an id alone does not tell which table it belongs to."""
+        return self.kind.is_lookup and len(self.targets) > 1
+
+    @property
+    def table_annotation(self) -> str:
+        """Beside the value of a lookup: the table pointed to; absent when null (DATAVERSE 5)."""
+        return f"{self.property_name}@{LOOKUP_TABLE}"
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -175,9 +190,13 @@ class TableSchema:
     def lookup(self, column: str, target: str) -> Lookup:
         """The direction of `column` towards `target`; `KeyError` if there is none."""
         for lookup in self.lookups:
-            if (lookup.column, lookup.target) == (column, target):
+            if lookup.column == column and lookup.target in (target, _USER_OR_TEAM):
                 return lookup
         raise KeyError(f"{self.name}.{column} does not point to {target}")
+
+
+_USER_OR_TEAM = "owner"
+"""The one direction of every owner column; its rows are users and teams (DATAVERSE 5)."""
 
 
 async def describe(transport: Transport, table: str) -> TableSchema:

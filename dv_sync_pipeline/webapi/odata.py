@@ -17,6 +17,7 @@ __all__ = [
     "addressable",
     "binding",
     "guid",
+    "include_annotations",
     "keyed_row",
     "literal",
     "max_page_size",
@@ -93,3 +94,8 @@ def address(path: str, **options: str) -> str:
 def max_page_size(rows: int) -> str:
     """The preference that must go with each page, links included (DATAVERSE 6.2)."""
     return f"odata.maxpagesize={rows}"
+
+
+def include_annotations(name: str) -> str:
+    """The preference for one kind of annotation and no others (DATAVERSE 5)."""
+    return f'odata.include-annotations="{name}"'

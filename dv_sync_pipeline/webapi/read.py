@@ -13,8 +13,8 @@ import msgspec
 
 from dv_sync_pipeline.errors import IncompleteReadError, SchemaMismatchError
 from dv_sync_pipeline.redact import redact
-from dv_sync_pipeline.webapi.metadata import TableSchema
-from dv_sync_pipeline.webapi.odata import address, guid, max_page_size
+from dv_sync_pipeline.webapi.metadata import LOOKUP_TABLE, TableSchema
+from dv_sync_pipeline.webapi.odata import address, guid, include_annotations, max_page_size
 from dv_sync_pipeline.webapi.together import together
 from dv_sync_pipeline.webapi.transport import Transport
 
@@ -48,7 +48,7 @@ async def read_pages(
     Raises `IncompleteReadError` when a page cannot be read as one or a link repeats; the pages
     yielded before are then worth nothing as a whole.
     """
-    prefer = max_page_size(rows_per_page)
+    prefer = ",".join([max_page_size(rows_per_page), *_annotations(schema, columns)])
     where = f"{transport.name}: {schema.name}"
     page = await _page(transport.read, _rows_address(schema, columns), prefer=prefer, where=where)
     yield page.value
@@ -69,7 +69,8 @@ async def read_rows(
         _rows_address(schema, columns, filter=_any_of(schema.primary_id, ids[start:][:_IDS_MAX]))
         for start in range(0, len(ids), _IDS_MAX)
     ]
-    pages = await together(_only_page(transport, address) for address in addresses)
+    prefer = ",".join(_annotations(schema, columns))
+    pages = await together(_only_page(transport, each, prefer=prefer) for each in addresses)
     return [row for page in pages for row in page.value]
 
 
@@ -101,10 +102,16 @@ def _any_of(column: str, ids: Sequence[str]) -> str:
     return " or ".join(f"{column} eq {guid(row_id)}" for row_id in ids)
 
 
-async def _only_page(transport: Transport, resource: str) -> _Page:
+def _annotations(schema: TableSchema, columns: Sequence[str]) -> list[str]:
+    """The preference that lookups to several tables need; its absence keeps pages small."""
+    needed = any(schema.columns[name].is_polymorphic for name in columns if name in schema.columns)
+    return [include_annotations(LOOKUP_TABLE)] if needed else []
+
+
+async def _only_page(transport: Transport, resource: str, *, prefer: str = "") -> _Page:
     """The answer to a question that fits on one page."""
     where = f"{transport.name}: {resource.partition('?')[0]}"
-    page = await _page(transport.read, resource, prefer="", where=where)
+    page = await _page(transport.read, resource, prefer=prefer, where=where)
     if page.next_link is not None and "$top=" not in resource:
         raise _incomplete(where, why="rows asked for by id came in more than one page")
     return page

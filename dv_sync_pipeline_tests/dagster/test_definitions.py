@@ -3,10 +3,15 @@
 import dagster as dg
 import pytest
 
-from dv_sync_pipeline.config import Schedule
+from dv_sync_pipeline.config import Schedule, parse
 from dv_sync_pipeline.definitions import build_definitions
 from dv_sync_pipeline.errors import ConfigurationError
-from dv_sync_pipeline_tests.worlds.scripted_engine import ScriptedEngine, hotels_configuration
+from dv_sync_pipeline_tests.worlds.scripted_engine import (
+    SECRET,
+    SYNC_YAML,
+    ScriptedEngine,
+    hotels_configuration,
+)
 
 ROOM = dg.AssetKey(["secondary", "contoso_room"])
 HOTEL = dg.AssetKey(["secondary", "department_hotel"])
@@ -123,3 +128,37 @@ def test_failed_runs_are_watched_without_a_click(definitions):
     sensor = definitions.resolve_sensor_def("report_failed_runs")
 
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
+
+
+@pytest.fixture
+def circle(tmp_path):
+    """A hotel names its flagship room and its chain; a room belongs to a hotel."""
+    lookups = "lookups: {contoso_flagshipid: contoso_room, contoso_chainid: contoso_hotel}"
+    text = SYNC_YAML.replace("    description: Where", f"    {lookups}\n    description: Where")
+    return parse(text, {"SECRET": SECRET}, file=tmp_path / "sync.yaml")
+
+
+def test_a_circle_of_tables_gets_an_asset_for_its_second_pass(circle):
+    """It comes after both tables; a chain within one table needs none."""
+    definitions = build_definitions(configuration=circle, open_engine=ScriptedEngine().open)
+    graph = definitions.resolve_asset_graph()
+    second_pass = dg.AssetKey(["deferred_lookups", "department_hotel"])
+
+    assert {HOTEL, ROOM} == graph.get(second_pass).parent_keys
+    assert {PRIMARY_HOTEL} == graph.get(HOTEL).parent_keys
+    assert "contoso_flagshipid of department_hotel" in graph.get(second_pass).description
+
+
+def test_the_second_pass_is_part_of_the_job(circle):
+    """After the tables, in one run."""
+    engine = ScriptedEngine()
+    definitions = build_definitions(configuration=circle, open_engine=engine.open)
+
+    definitions.resolve_job_def("reconcile_all").execute_in_process()
+
+    order = [call[:2] for call in engine.calls if call[1] != "contoso_season"]
+    assert order == [
+        ("reconcile", "contoso_hotel"),
+        ("reconcile", "contoso_room"),
+        ("set deferred lookups", "contoso_hotel"),
+    ]

@@ -138,6 +138,26 @@ def test_the_target_is_the_table_unless_told():
 
 
 @pytest.mark.parametrize(
+    ("written", "tables"),
+    [
+        ("contoso_hotel", [("contoso_hotel", "")]),
+        ("[contoso_hotel, contoso_room]", [("contoso_hotel", ""), ("contoso_room", "")]),
+        ("{table: systemuser, by: domainname}", [("systemuser", "domainname")]),
+        (
+            "[{table: systemuser, by: domainname}, {table: team, by: name}]",
+            [("systemuser", "domainname"), ("team", "name")],
+        ),
+    ],
+)
+def test_a_lookup_has_several_spellings(written, tables):
+    """One table, several, matched by a column instead of synchronized, or mixed."""
+    text = VALID.replace("lookups: {", f"lookups: {{contoso_x: {written}, ")
+    room = parse(text).tables[1]
+
+    assert tables == [(each.table, each.by) for each in room.lookups["contoso_x"].tables]
+
+
+@pytest.mark.parametrize(
     ("change", "line", "text"),
     [
         (("key: contoso_code", "key: contoso_cod"), 12, "contoso_cod is neither in columns nor"),
@@ -151,6 +171,12 @@ def test_the_target_is_the_table_unless_told():
         (("primary.example.com", "primary.example.com/api"), 3, "has a path"),
         (("https://primary.", "https://SECONDARY."), 1, "primary and secondary have the same url"),
         ((": contoso_hotel}", ": contoso_hotl}"), 1, "contoso_hotl, which is not in tables"),
+        ((": contoso_hotel}", ": contoso_room}"), 1, "contoso_hotelid is set in a second pass"),
+        (
+            (": contoso_hotel}", ": {table: contoso_hotel, deferred: true}}"),
+            1,
+            "contoso_hotelid is set in a second pass",
+        ),
         (("contoso_room", "contoso_hotel"), 1, "contoso_hotel stands in tables more than once"),
         (("tables:", "schedule: {timezone: Mars}\ntables:"), 11, "'Mars' is not a time zone"),
         (("tables:", "schedule: {reconcile: daily}\ntables:"), 11, "not a cron expression"),

@@ -121,6 +121,14 @@ class ScriptedEngine:
         self._tell(table, progress)
         return self._answer(table, a_report(table, dry_run=dry_run))
 
+    async def set_deferred_lookups(
+        self, table: str, *, dry_run: bool = False, progress: ProgressListener
+    ) -> TableReport:
+        """Tell the steps, then answer."""
+        self.calls.append(("set deferred lookups", table, dry_run))
+        self._tell(table, progress)
+        return a_report(table, dry_run=dry_run, mode="deferred lookups")
+
     async def verify(self, table: str, *, progress: ProgressListener) -> TableVerdict:
         """Tell the steps, then answer."""
         self.calls.append(("verify", table))

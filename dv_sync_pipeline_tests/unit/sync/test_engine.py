@@ -171,15 +171,19 @@ def test_environments_cannot_be_swapped(hotels):
     assert [] == hotels.secondary.writes
 
 
-def test_a_cycle_is_refused_before_anything_is_opened(tmp_path):
-    """Deferred lookups are for later."""
+def test_a_circle_of_keys_is_refused_before_anything_is_opened(tmp_path):
+    """Not even a ledger is left behind."""
     hotels = Hotels(
         tmp_path,
-        tables_yaml="tables: [{table: brand, key: code, columns: [code], lookups: {x: brand}}]",
+        tables_yaml="tables:\n"
+        "  - {table: brand, key: roomid, columns: [code], lookups: {roomid: room}}\n"
+        "  - {table: room, key: brandid, columns: [number], lookups: {brandid: brand}}\n",
     )
 
-    with pytest.raises(ConfigurationError, match="not supported yet"):
+    with pytest.raises(ConfigurationError, match="all of them are keys"):
         asyncio.run(hotels.sync())
+
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_rows_can_be_matched_by_id(tmp_path):

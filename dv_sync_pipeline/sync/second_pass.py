@@ -1,0 +1,71 @@
+"""Setting the lookups that close a circle of tables, once all tables of the circle are there.
+
+Belongs here: the pass alone. Which lookups these are is decided in `deferral.py`; lookups within
+one table need no pass of their own (`writer.py`). It reads ids, keys and those lookups only, never
+creates a row, and neither adopts nor forgets one: all that is for the reconcile before it.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import polars as pl
+
+from dv_sync_pipeline.sync.comparison import Comparison, TablePass, compare_sides
+from dv_sync_pipeline.sync.difference import Difference, row_differences
+from dv_sync_pipeline.sync.mapping import PRIMARY_ID, VERSION
+from dv_sync_pipeline.sync.reconcile import Meter, report_of
+from dv_sync_pipeline.sync.report import TableReport
+from dv_sync_pipeline.sync.writer import Written, apply
+
+__all__ = ["plan_deferred_lookups", "set_deferred_lookups"]
+
+_MODE = "deferred lookups"
+
+
+async def set_deferred_lookups(task: TablePass, *, ensure_turn: Callable[[], None]) -> TableReport:
+    """Make the deferred lookups of linked rows equal, the turn being ours."""
+    meter = Meter(task)
+    comparison = await _compare(task)
+    written = await apply(comparison.difference, task, ensure_turn=ensure_turn)
+    task.ledger.park(task.table, list(written.parked.values()))
+    return report_of(comparison, meter, mode=_MODE, written=written, parked=written.parked.values())
+
+
+async def plan_deferred_lookups(task: TablePass) -> TableReport:
+    """What `set_deferred_lookups` would do, row by row; nothing is written anywhere."""
+    meter = Meter(task)
+    comparison = await _compare(task)
+    return report_of(
+        comparison,
+        meter,
+        mode=_MODE,
+        written=Written(updated=comparison.difference.changed.height),
+        parked=(),
+        differences=row_differences(comparison.difference),
+    )
+
+
+async def _compare(task: TablePass) -> Comparison:
+    comparison = await compare_sides(task)
+    links = task.ledger.links(task.table)
+    return replace(comparison, difference=_of_linked_rows(comparison.difference, links), parked=())
+
+
+def _of_linked_rows(difference: Difference, links: pl.DataFrame) -> Difference:
+    """What differs in rows that are linked; their links keep the version of the whole row."""
+    versions = links.select(PRIMARY_ID, pl.col(VERSION).alias("@known_version"))
+    known = difference.changed.select(PRIMARY_ID).join(
+        versions, on=PRIMARY_ID, how="left", maintain_order="left"
+    )["@known_version"]
+    changed = difference.changed.with_columns(known.alias(VERSION))
+    return replace(
+        difference,
+        creates=difference.creates.clear(),
+        changed=changed.filter(known.is_not_null()),
+        before=difference.before.filter(known.is_not_null()),
+        fresh_links=difference.fresh_links.clear(),
+        dead_links=difference.dead_links.clear(),
+        gone=difference.gone.clear(),
+        adopted=0,
+        foreign=0,
+    )
