@@ -20,6 +20,9 @@ from dv_sync_pipeline.sync.report import Progress, TableReport
 
 __all__ = ["ProgressBars"]
 
+_READ = "read"
+_SIDES = 2
+
 
 class ProgressBars(RunListener):
     """Draws what it hears, for as long as it is entered; gone afterwards, for the result's sake."""
@@ -37,6 +40,7 @@ class ProgressBars(RunListener):
             transient=True,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._reading: dict[str, dict[str, Progress]] = {}
 
     def __enter__(self) -> Self:
         """Start drawing."""
@@ -53,13 +57,30 @@ class ProgressBars(RunListener):
         self._bars.stop()
 
     def progressed(self, progress: Progress) -> None:
-        """Move the table's bar."""
+        """Move the table's bar; reading goes on in both environments at once and shares it."""
+        if progress.stage.startswith(_READ):
+            progress = self._whole_reading(progress)
         self._bars.update(
             self._task(progress.table),
             completed=progress.done,
             total=progress.total,
             stage=progress.stage,
         )
+
+    def _whole_reading(self, progress: Progress) -> Progress:
+        reading = self._reading.setdefault(progress.table, {})
+        reading[progress.stage] = progress
+        totals = [side.total for side in reading.values() if side.total is not None]
+        return Progress(
+            table=progress.table,
+            stage=_READ,
+            done=sum(side.done for side in reading.values()),
+            total=sum(totals) if len(totals) == _SIDES else None,
+        )
+
+    def draw(self) -> None:
+        """Draw now, and not at the next tenth of a second."""
+        self._bars.refresh()
 
     def finished(self, report: TableReport) -> None:
         """Fill the table's bar."""

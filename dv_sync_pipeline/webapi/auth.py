@@ -37,8 +37,8 @@ _NO_ANSWER = (httpx.HTTPError, msal.exceptions.MsalServiceError)
 _CHECK_ALL = "Check tenant_id, client_id and the secret or certificate"
 
 _MENDS: Mapping[str, str] = {
-    "7000215": "Check client_secret: Entra says it is wrong or expired",
-    "7000222": "Check client_secret: Entra says it is wrong or expired",
+    "7000215": "Check the client secret: Entra says it is wrong or expired",
+    "7000222": "Check the client secret: Entra says it is wrong or expired",
     "700016": "Check client_id and tenant_id: Entra does not know the application in this tenant",
     "90002": "Check tenant_id: Entra does not know this tenant",
     "900023": "Check tenant_id: Entra does not know this tenant",

@@ -191,8 +191,8 @@ def test_environment_that_never_admits(talk):
 @pytest.mark.parametrize(
     ("number", "mend"),
     [
-        (7000215, "Check client_secret: Entra says it is wrong or expired"),
-        (7000222, "Check client_secret: Entra says it is wrong or expired"),
+        (7000215, "Check the client secret: Entra says it is wrong or expired"),
+        (7000222, "Check the client secret: Entra says it is wrong or expired"),
         (700016, "Check client_id and tenant_id"),
         (90002, "Check tenant_id"),
         (500011, "Check url"),
