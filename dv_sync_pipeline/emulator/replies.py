@@ -41,6 +41,7 @@ __all__ = [
     "not_implemented",
     "number_out_of_range",
     "option_out_of_range",
+    "plugin_refusal",
     "row_not_found",
     "schema_name_taken",
     "segment_not_found",
@@ -251,6 +252,11 @@ def transition_not_allowed() -> DataverseError:
         "Action could not be taken for few records before of status reason transition restrictions."
     )
     return DataverseError(400, "0x8004f00e", text)
+
+
+def plugin_refusal(message: str) -> DataverseError:
+    """A customer's own plug-in threw (DATAVERSE 4.7)."""
+    return DataverseError(400, "0x80040265", message)
 
 
 # ---- payloads -----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any
 
 from dv_sync_pipeline.emulator import cascades, money, pictures, references, replies
 from dv_sync_pipeline.emulator.addresses import Segment
+from dv_sync_pipeline.emulator.business_rules import check_business_rules
 from dv_sync_pipeline.emulator.catalog import Table, target_column
 from dv_sync_pipeline.emulator.database import quoted
 from dv_sync_pipeline.emulator.environment import EmulatedEnvironment
@@ -53,6 +54,7 @@ class Writer:
         records, nested = [], []
         for payload in payloads:
             values, inside = self._reader.read_new(table, payload)
+            check_business_rules(table, values)
             self._create_parents(values, inside)
             records.append(complete(values))
             nested.append(inside)
@@ -181,6 +183,7 @@ class Writer:
 
     def set_values(self, table: Table, row_id: str, values: dict[str, Any]) -> None:
         """Store kept values in a row, with the rules between columns; raises the 404."""
+        check_business_rules(table, values)
         with watched_update(self._store, table, row_id, values):
             self._set_values(table, row_id, values)
 

@@ -28,7 +28,7 @@ from dv_sync_pipeline.sync.mapping import (
 from dv_sync_pipeline.sync.projection import folded_key
 from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow
 from dv_sync_pipeline.sync.values import frame_of_rows, split_reference
-from dv_sync_pipeline.webapi.metadata import TableSchema
+from dv_sync_pipeline.webapi.metadata import ColumnKind, TableSchema
 from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, Reference, RowWrite
 
 __all__ = ["REASONS", "Written", "apply"]
@@ -37,6 +37,9 @@ ATTEMPTS_MAX = 3
 """How often a write is sent whose outcome stays unknown."""
 
 _ACTIVE = 0
+
+_WITH_DEFAULT = frozenset({ColumnKind.BOOLEAN, ColumnKind.CHOICE, ColumnKind.MULTI_CHOICE})
+"""Kinds whose columns may have a default, which takes the place of a null that is not sent."""
 
 _Send: TypeAlias = Callable[[TableSchema, Sequence[RowWrite]], Awaitable[list[Outcome]]]
 
@@ -99,6 +102,9 @@ class _Writer:
         self._columns = task.mapping.without(self._chained).compared
         self._lookups = {column.name: column for column in task.mapping.lookups}
         self._refused_creates: set[str] = set()
+        self._defaults = {
+            column.name for column in task.mapping.columns if column.target.kind in _WITH_DEFAULT
+        }
         self._written = Written()
 
     async def apply(self, difference: Difference) -> Written:
@@ -215,7 +221,9 @@ class _Writer:
         self._park_refused(chunk, await self._send(send, writes, chunk, proof=STATUS_COLUMNS))
 
     def _creation(self, row: Mapping[str, Any]) -> RowWrite:
-        values = self._values(row, (name for name in self._columns if row[name] is not None))
+        values = self._values(
+            row, (name for name in self._columns if row[name] is not None or name in self._defaults)
+        )
         if self._may_carry_status(row):
             values["statuscode"] = row["statuscode"]
         return RowWrite(row[SECONDARY_ID], values)

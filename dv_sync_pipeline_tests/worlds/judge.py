@@ -30,6 +30,8 @@ class Environment:
         trust = ssl.create_default_context(cafile=folder / self.settings["ca_file"])
         self._http = httpx.Client(verify=trust, trust_env=False, timeout=30)
         self._http.headers["authorization"] = f"Bearer {self._token(folder)}"
+        self._api = f"{self.settings['url']}/api/data/v9.2"
+        self._entity_sets: dict[str, str] = {}
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -49,9 +51,18 @@ class Environment:
         answer.raise_for_status()
         return answer.json()["access_token"]
 
+    def address(self, table: str) -> str:
+        """Where the rows of a table are, by its own metadata (DATAVERSE 3.1: never derived)."""
+        if table not in self._entity_sets:
+            where = f"{self._api}/EntityDefinitions(LogicalName='{table}')"
+            answer = self._http.get(where, params={"$select": "EntitySetName"})
+            answer.raise_for_status()
+            self._entity_sets[table] = answer.json()["EntitySetName"]
+        return f"{self._api}/{self._entity_sets[table]}"
+
     def rows(self, table: str) -> list[dict]:
         """Every row with every column, numbers with a decimal point exact."""
-        url = f"{self.settings['url']}/api/data/v9.2/{table}s"
+        url = self.address(table)
         rows = []
         while url:
             answer = self._http.get(url, headers={"prefer": "odata.maxpagesize=1000"})
@@ -63,14 +74,14 @@ class Environment:
 
     def count(self, table: str) -> int:
         """How many rows there are (up to 5,000 exactly; DATAVERSE 6.3)."""
-        answer = self._http.get(f"{self.settings['url']}/api/data/v9.2/{table}s/$count")
+        answer = self._http.get(f"{self.address(table)}/$count")
         answer.raise_for_status()
         return int(answer.text.lstrip("\ufeff"))
 
     def update(self, table: str, row_id: str, values: dict) -> None:
         """Change a row that exists, as a user of the environment would."""
         answer = self._http.patch(
-            f"{self.settings['url']}/api/data/v9.2/{table}s({row_id})",
+            f"{self.address(table)}({row_id})",
             json=values,
             headers={"if-match": "*"},
         )

@@ -4,12 +4,20 @@ Belongs here: the registry, and what a sample is. Does not belong here: any samp
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from dv_sync_pipeline.emulator.samples.hotels_rows import Rows, primary_rows, secondary_rows
+from dv_sync_pipeline.emulator.samples import (
+    hotels_rows,
+    hotels_tables,
+    torture_rows,
+    torture_story,
+    torture_tables,
+)
+from dv_sync_pipeline.emulator.samples.acts import Act
+from dv_sync_pipeline.emulator.samples.hotels_rows import Rows
 from dv_sync_pipeline.emulator.samples.hotels_sync import HOTELS_SYNC_TABLES
-from dv_sync_pipeline.emulator.samples.hotels_tables import PRIMARY_TABLES, SECONDARY_TABLES
+from dv_sync_pipeline.emulator.samples.torture_sync import TORTURE_SYNC_TABLES
 from dv_sync_pipeline.emulator.schema import TableDefinition
 
 __all__ = ["SAMPLES", "Sample", "SampleSide"]
@@ -38,7 +46,8 @@ class Sample:
         primary: the master data.
         secondary: what the other department has before the first run.
         sync_tables: the `tables` part of a `sync.yaml` that keeps both equal.
-        rows_default: the size when nobody asks for another.
+        rows_default: the size when nobody asks for another; 0 if the size is fixed.
+        acts: what somebody does in the environments afterwards, by name.
 
     """
 
@@ -46,6 +55,7 @@ class Sample:
     secondary: SampleSide
     sync_tables: str
     rows_default: int
+    acts: Mapping[str, Act] = field(default_factory=dict)
 
     def side(self, environment: str) -> SampleSide:
         """The side of the environment of that name; all but `secondary` are primaries."""
@@ -53,11 +63,24 @@ class Sample:
 
 
 _HOTELS = Sample(
-    primary=SampleSide(PRIMARY_TABLES, lambda seed, rooms: primary_rows(seed=seed, rooms=rooms)),
-    secondary=SampleSide(SECONDARY_TABLES, lambda seed, _: secondary_rows(seed=seed)),
+    primary=SampleSide(
+        hotels_tables.PRIMARY_TABLES,
+        lambda seed, rooms: hotels_rows.primary_rows(seed=seed, rooms=rooms),
+    ),
+    secondary=SampleSide(
+        hotels_tables.SECONDARY_TABLES, lambda seed, _: hotels_rows.secondary_rows(seed=seed)
+    ),
     sync_tables=HOTELS_SYNC_TABLES,
     rows_default=15_000,
 )
 
-SAMPLES: Mapping[str, Sample] = MappingProxyType({"hotels": _HOTELS})
+_TORTURE = Sample(
+    primary=SampleSide(torture_tables.PRIMARY_TABLES, lambda *_: torture_rows.primary_rows()),
+    secondary=SampleSide(torture_tables.SECONDARY_TABLES, lambda *_: torture_rows.secondary_rows()),
+    sync_tables=TORTURE_SYNC_TABLES,
+    rows_default=0,
+    acts=torture_story.ACTS,
+)
+
+SAMPLES: Mapping[str, Sample] = MappingProxyType({"hotels": _HOTELS, "torture": _TORTURE})
 """Sample by name."""

@@ -1,0 +1,319 @@
+"""Rows of the sample `torture`: each is named after the case that it stands for.
+
+Belongs here: the rows of both environments, by name. Does not belong here: tables
+(`torture_tables`), and which rows cannot be written (`torture_story`).
+
+A row's GUID follows from its environment, table and name, so that it can be told without looking.
+"""
+
+import uuid
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from dv_sync_pipeline.emulator.samples.hotels_rows import Row, Rows
+from dv_sync_pipeline.emulator.samples.torture_tables import (
+    CLOSED_FOR_GOOD,
+    CLOSED_FOR_SEASON,
+    LARGEST_OPTION,
+    UNDER_RENOVATION,
+)
+
+__all__ = ["primary_rows", "row_id", "secondary_rows"]
+
+Cases: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""Name of a row → its other columns."""
+
+_NAMESPACE = uuid.UUID("7c0d9a52-3c1e-4f6b-8f55-2d5a6f1e9b04")
+
+
+def row_id(environment: str, table: str, name: str) -> str:
+    """The GUID of the row of that name, as the environment has it at first."""
+    return str(uuid.uuid5(_NAMESPACE, f"{environment}/{table}/{name}"))
+
+
+def primary_rows() -> Rows:
+    """All that the master-data team keeps."""
+    yield from _named("primary", _PRIMARY)
+
+
+def secondary_rows() -> Rows:
+    """What the department has before the first run."""
+    yield from _named("secondary", _SECONDARY)
+
+
+def _named(environment: str, tables: Mapping[str, Cases]) -> Rows:
+    for table, cases in tables.items():
+        yield table, _rows(environment, table, cases)
+
+
+def _rows(environment: str, table: str, cases: Cases) -> Iterator[Row]:
+    for name, values in cases.items():
+        yield {f"{table}id": row_id(environment, table, name), "contoso_name": name, **values}
+
+
+def _coded(prefix: str, cases: Cases) -> Cases:
+    """The cases with codes for a key that is not their subject."""
+    return {
+        name: {"contoso_code": f"{prefix}-{number:02}", **values}
+        for number, (name, values) in enumerate(cases.items(), start=1)
+    }
+
+
+def _primary(table: str, name: str) -> str:
+    return row_id("primary", table, name)
+
+
+def _secondary(table: str, name: str) -> str:
+    return row_id("secondary", table, name)
+
+
+# ---- values: one column of every type -----------------------------------------------------------
+
+_EVERYTHING: Row = {
+    "contoso_text": "text",
+    "contoso_memo": "memo",
+    "contoso_whole": 1,
+    "contoso_big": 1,
+    "contoso_decimal": Decimal("0.1"),
+    "contoso_double": 0.1,
+    "contoso_truth": True,
+    "contoso_day": "2026-01-31",
+    "contoso_moment": "2026-01-31T13:00:00Z",
+    "contoso_clock": "2026-01-31T13:00:00Z",
+    "contoso_colour": 1,
+    "contoso_colours": "1,2",
+    "contoso_guid": "5a8f3b52-7c1d-4e0f-9d36-0b2f4c6e8a10",
+}
+
+_TEXTS: Cases = {
+    "text of the greatest length": {"contoso_text": "ß" * 4000},
+    "text with blanks at both ends": {"contoso_text": "  between blanks  "},
+    "text of one blank": {"contoso_text": " "},
+    "text that says null": {"contoso_text": "null"},
+    "text that looks like a number": {"contoso_text": "007.10"},
+    "text with quotes and backslashes": {"contoso_text": "'it''s' \"quoted\" C:\\temp\\n"},
+    "text like a formula or a script": {"contoso_text": "=1+1 <script>alert(1)</script> &amp; %41"},
+    "text with accents in one character": {"contoso_text": "Zürich Café"},
+    "text with accents in two characters": {"contoso_text": "Zu\u0308rich Cafe\u0301"},
+    "text beyond the basic plane": {"contoso_text": "𐍈 🏨 👩\u200d👩\u200d👧 🇩🇪 \U0001d510"},
+    "text from right to left": {"contoso_text": "فندق القدس \u200f123\u200f מלון"},
+    "text with invisible characters": {"contoso_text": "a\u00a0b\u200bc\ufeffd\u00ade\u2028f"},
+    "text in many scripts": {"contoso_text": "Ξενοδοχείο Гостиница ホテル 飯店 호텔 โรงแรม होटल"},
+    "memo with every kind of line break": {"contoso_memo": "one\ntwo\rthree\r\nfour\n\n\tfive\n"},
+    "memo of the greatest length": {"contoso_memo": "x🏨" * 50_000},
+}
+
+_NUMBERS: Cases = {
+    "whole number: largest": {"contoso_whole": 2_147_483_647},
+    "whole number: smallest": {"contoso_whole": -2_147_483_648},
+    "whole number: zero": {"contoso_whole": 0},
+    "64-bit number: largest": {"contoso_big": 9_223_372_036_854_775_807},
+    "64-bit number: smallest": {"contoso_big": -9_223_372_036_854_775_808},
+    "64-bit number: more than a float holds": {"contoso_big": 9_007_199_254_740_993},
+    "decimal with ten digits after the point": {"contoso_decimal": Decimal("0.0000000001")},
+    "decimal: largest": {"contoso_decimal": Decimal("99999999999.9999999999")},
+    "decimal: smallest": {"contoso_decimal": Decimal("-99999999999.9999999999")},
+    "decimal that no float holds": {"contoso_decimal": Decimal("12345678901.0000000001")},
+    "decimal: zero": {"contoso_decimal": Decimal(0)},
+    "floating number: largest": {"contoso_double": 100_000_000_000.0},
+    "floating number: smallest step": {"contoso_double": 0.00001},
+    "floating number: a tenth and two tenths": {"contoso_double": 0.3},
+}
+
+_DATES: Cases = {
+    "day: first that Dataverse knows": {"contoso_day": "1753-01-01"},
+    "day: last": {"contoso_day": "9999-12-31"},
+    "day: leap day": {"contoso_day": "2024-02-29"},
+    "moment: first that Dataverse knows": {"contoso_moment": "1753-01-01T00:00:00Z"},
+    "moment: last": {"contoso_moment": "9999-12-31T23:59:59Z"},
+    "moment: midnight, another day further west": {"contoso_moment": "2026-01-31T00:00:00Z"},
+    "moment: hour that summer time leaves out": {"contoso_moment": "2026-03-29T02:30:00Z"},
+    "time without a zone: first": {"contoso_clock": "1753-01-01T00:00:00Z"},
+    "time without a zone: last": {"contoso_clock": "9999-12-31T23:59:59Z"},
+}
+
+_CHOICES: Cases = {
+    "yes": {"contoso_truth": True},
+    "no": {"contoso_truth": False},
+    "null where the department has a default": {"contoso_truth": None, "contoso_colour": None},
+    "choice with the largest number": {"contoso_colour": LARGEST_OPTION},
+    "choices: all of them": {"contoso_colours": f"1,2,{LARGEST_OPTION}"},
+    "choices: a single one": {"contoso_colours": "2"},
+    "identifier: all zeros": {"contoso_guid": "00000000-0000-0000-0000-000000000000"},
+    "identifier: all ones": {"contoso_guid": "ffffffff-ffff-ffff-ffff-ffffffffffff"},
+}
+
+_KEYS: Cases = {
+    "key with what a URL forbids": {"contoso_code": "a/b<c>d*e%f&g:h\\i?j+k#l"},
+    "key with a quote": {"contoso_code": 'O\'Hare, "A" = B'},
+    "key with blanks inside": {"contoso_code": "A  B"},
+    "key with Unicode": {"contoso_code": "Straße-İ-ﬁ-🏨"},
+}
+
+_SPECIMENS: Cases = _coded(
+    "S",
+    {
+        "every column filled": _EVERYTHING,
+        "every column empty": {},
+        "every column empty, and filled in the secondary": {"contoso_code": "CLEAR"},
+        "every column filled, and empty in the secondary": {**_EVERYTHING, "contoso_code": "FILL"},
+        **_TEXTS,
+        **_NUMBERS,
+        **_DATES,
+        **_CHOICES,
+        **_KEYS,
+    },
+)
+
+_RENAMED = {"contoso_text": "dept_label"}
+
+_DEPARTMENT_SPECIMENS: Cases = {
+    "every column empty, and filled in the secondary": {
+        **{_RENAMED.get(name, name): value for name, value in _EVERYTHING.items()},
+        "contoso_code": "CLEAR",
+        "dept_remark": "ours",
+    },
+    "every column filled, and empty in the secondary": {
+        "contoso_code": "FILL",
+        "contoso_truth": None,
+        "contoso_colour": None,
+        "dept_remark": "ours",
+    },
+}
+
+# ---- hotels: adopting, refusing, status ---------------------------------------------------------
+
+
+def _status(state: int, status: int) -> Row:
+    return {"statecode": state, "statuscode": status}
+
+
+_HOTELS: Cases = {
+    **_coded(
+        "H",
+        {
+            "plain hotel": {"contoso_city": "Hamburg", "contoso_stars": 1, "contoso_floors": 3},
+            "active with a custom reason": _status(0, UNDER_RENOVATION),
+            "inactive": _status(1, 2),
+            "inactive with a custom reason": _status(1, CLOSED_FOR_SEASON),
+            "status that a transition rule forbids": _status(1, CLOSED_FOR_GOOD),
+            "value too long": {"contoso_city": "Villingen-Schwenningen"},
+            "value of the greatest length": {"contoso_city": "Castrop-Rauxel-Nord 1"[:20]},
+            "choice unknown in the secondary": {"contoso_stars": 3},
+            "number out of the secondary's range": {"contoso_floors": 201},
+            "refused by business logic": {"contoso_city": "Atlantis"},
+            "GUID is taken by a foreign row": {},
+        },
+    ),
+    "existing row, equal": {"contoso_code": "ADOPT-1", "contoso_city": "Bonn"},
+    "existing row, outdated": {"contoso_code": "ADOPT-2", "contoso_city": "Köln"},
+    "existing row, key in other case": {"contoso_code": "ADOPT-3", "contoso_city": "Ulm"},
+    "existing row, inactive there and active here": {"contoso_code": "ADOPT-4"},
+    "existing row, active there and inactive here": {"contoso_code": "ADOPT-5", **_status(1, 2)},
+    "existing row, inactive and outdated": {
+        "contoso_code": "ADOPT-6",
+        "contoso_city": "Trier",
+        **_status(1, 2),
+    },
+    "missing key": {"contoso_code": None},
+    "key differs only in case: capital": {"contoso_code": "TWIN"},
+    "key differs only in case: small": {"contoso_code": "twin"},
+}
+
+_DEPARTMENT_HOTELS: Cases = {
+    "existing row, equal": {
+        "contoso_code": "ADOPT-1",
+        "contoso_city": "Bonn",
+        "dept_costcentre": "CC-1",
+    },
+    "existing row, outdated": {
+        "contoso_code": "ADOPT-2",
+        "contoso_city": "Cologne",
+        "contoso_floors": 7,
+        "dept_costcentre": "CC-2",
+    },
+    "existing row, key in other case": {
+        "contoso_code": "adopt-3  ",
+        "contoso_city": "Ulm",
+        "dept_costcentre": "CC-3",
+    },
+    "existing row, inactive there and active here": {"contoso_code": "ADOPT-4", **_status(1, 2)},
+    "existing row, active there and inactive here": {"contoso_code": "ADOPT-5"},
+    "existing row, inactive and outdated": {
+        "contoso_code": "ADOPT-6",
+        "contoso_city": "Augusta",
+        **_status(1, 2),
+    },
+    "foreign hotel": {
+        "contoso_code": "DEPT-1",
+        "contoso_city": "Rostock",
+        "dept_costcentre": "CC-8",
+    },
+    "foreign hotel without a key": {"contoso_code": None, "contoso_city": "Rostock"},
+    "foreign hotel, inactive": {"contoso_code": "DEPT-2", **_status(1, CLOSED_FOR_GOOD)},
+    "foreign hotel with the GUID of a primary row": {
+        "contoso_hotelid": _primary("contoso_hotel", "GUID is taken by a foreign row"),
+        "contoso_code": "DEPT-3",
+    },
+}
+
+# ---- rooms: parents -----------------------------------------------------------------------------
+
+_ROOM_TYPES: Cases = {
+    "room type": {"contoso_code": "RT-1"},
+    "room type without a key": {"contoso_code": None},
+}
+
+
+def _room(hotel: str, number: str, room_type: str = "") -> Row:
+    return {
+        "contoso_hotelid": _primary("contoso_hotel", hotel),
+        "contoso_number": number,
+        "contoso_roomtypeid": _primary("contoso_roomtype", room_type) if room_type else None,
+    }
+
+
+_ROOMS: Cases = {
+    "room with both parents": _room("plain hotel", "101", "room type"),
+    "room without its optional parent": _room("plain hotel", "102"),
+    "room whose number another hotel has too": _room("existing row, outdated", "101", "room type"),
+    "room of an adopted hotel": _room("existing row, equal", "1"),
+    "room of an inactive hotel": _room("inactive with a custom reason", "1"),
+    "optional parent is missing": _room("plain hotel", "103", "room type without a key"),
+    "required parent is missing": _room("missing key", "1"),
+    "required parent is refused": _room("refused by business logic", "1"),
+    "missing key in a composite key": {**_room("plain hotel", ""), "contoso_number": None},
+    "existing room, key in other case": _room("existing row, outdated", "2A"),
+}
+
+_DEPARTMENT_ROOMS: Cases = {
+    "existing room, key in other case": {
+        "contoso_hotelid": _secondary("contoso_hotel", "existing row, outdated"),
+        "contoso_number": "2a",
+    },
+    "foreign room": {
+        "contoso_hotelid": _secondary("contoso_hotel", "foreign hotel"),
+        "contoso_number": "101",
+    },
+    "foreign room of an adopted hotel": {
+        "contoso_hotelid": _secondary("contoso_hotel", "existing row, equal"),
+        "contoso_number": "999",
+    },
+}
+
+# ---- all of it ----------------------------------------------------------------------------------
+
+_PRIMARY: Mapping[str, Cases] = {
+    "contoso_specimen": _SPECIMENS,
+    "contoso_hotel": _HOTELS,
+    "contoso_roomtype": _ROOM_TYPES,
+    "contoso_room": _ROOMS,
+    "contoso_contract": _coded("C", {"contract with terms": {"contoso_terms": "All of them."}}),
+}
+
+_SECONDARY: Mapping[str, Cases] = {
+    "dept_specimen": _DEPARTMENT_SPECIMENS,
+    "contoso_hotel": _DEPARTMENT_HOTELS,
+    "contoso_room": _DEPARTMENT_ROOMS,
+}

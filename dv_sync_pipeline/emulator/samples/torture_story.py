@@ -1,0 +1,81 @@
+"""What becomes of the sample `torture`: which rows wait after a sync, and what mends them.
+
+Belongs here: expectations and acts, as data. Does not belong here: sending an act to an environment
+(`acts`), and judging the outcome, which is for tests.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from dv_sync_pipeline.emulator.samples.acts import Act, Request
+from dv_sync_pipeline.emulator.samples.torture_rows import row_id
+
+__all__ = ["ACTS", "FAILING_TABLES", "PARKED", "WAITING"]
+
+PARKED: Mapping[tuple[str, str], str] = {
+    ("contoso_hotel", "status that a transition rule forbids"): "status refused",
+    ("contoso_hotel", "value too long"): "value too long",
+    ("contoso_hotel", "choice unknown in the secondary"): "choice unknown",
+    ("contoso_hotel", "number out of the secondary's range"): "value out of range",
+    ("contoso_hotel", "refused by business logic"): "refused by the secondary",
+    ("contoso_hotel", "GUID is taken by a foreign row"): "duplicate key",
+    ("contoso_hotel", "missing key"): "missing key",
+    ("contoso_hotel", "key differs only in case: capital"): "duplicate key",
+    ("contoso_hotel", "key differs only in case: small"): "duplicate key",
+    ("contoso_roomtype", "room type without a key"): "missing key",
+    ("contoso_room", "required parent is missing"): "missing parent",
+    ("contoso_room", "required parent is refused"): "missing parent",
+    ("contoso_room", "missing key in a composite key"): "missing key",
+}
+"""Table and row → why it is parked after the first sync."""
+
+WAITING = frozenset({("contoso_room", "optional parent is missing")})
+"""Rows that are written without a parent, and get it later."""
+
+FAILING_TABLES = frozenset({"contoso_contract"})
+"""Tables that are left alone because both sides differ in their columns."""
+
+
+def _change(table: str, name: str, **values: object) -> Request:
+    return Request("PATCH", f"{table}s({row_id('primary', table, name)})", values)
+
+
+def _replaced(table: str, name: str, **values: object) -> tuple[Request, Request]:
+    """The row under another GUID."""
+    again = {"contoso_name": name, **values}
+    return (
+        Request("DELETE", f"{table}s({row_id('primary', table, name)})"),
+        Request("POST", f"{table}s", again),
+    )
+
+
+_MEND = Act(
+    primary=(
+        _change(
+            "contoso_hotel", "status that a transition rule forbids", statecode=1, statuscode=2
+        ),
+        _change("contoso_hotel", "value too long", contoso_city="Villingen"),
+        _change("contoso_hotel", "choice unknown in the secondary", contoso_stars=2),
+        _change("contoso_hotel", "number out of the secondary's range", contoso_floors=200),
+        _change("contoso_hotel", "refused by business logic", contoso_city="Athens"),
+        *_replaced("contoso_hotel", "GUID is taken by a foreign row", contoso_code="H-91"),
+        _change("contoso_hotel", "missing key", contoso_code="H-90"),
+        _change("contoso_hotel", "key differs only in case: small", contoso_code="other"),
+        _change("contoso_roomtype", "room type without a key", contoso_code="RT-2"),
+        _change("contoso_room", "missing key in a composite key", contoso_number="104"),
+    ),
+    secondary=(
+        Request(
+            "POST",
+            "EntityDefinitions(LogicalName='contoso_contract')/Attributes",
+            {
+                "@odata.type": "Microsoft.Dynamics.CRM.MemoAttributeMetadata",
+                "SchemaName": "contoso_Terms",
+                "MaxLength": 2000,
+            },
+        ),
+    ),
+)
+
+ACTS: Mapping[str, Act] = MappingProxyType({"mend": _MEND})
+"""What somebody does after the first sync, by name."""

@@ -1,0 +1,180 @@
+"""The sample `torture`: every case that a row can be, judged by somebody who only reads.
+
+One story, told once; the judge looks at both environments before and after each of its steps.
+"""
+
+from dataclasses import dataclass
+
+import pytest
+
+from dv_sync_pipeline.emulator.launch import running_emulator
+from dv_sync_pipeline.emulator.samples.acts import perform
+from dv_sync_pipeline.emulator.samples.torture_story import ACTS, FAILING_TABLES, PARKED, WAITING
+from dv_sync_pipeline_tests.world.conftest import World
+from dv_sync_pipeline_tests.worlds.cases import View, look
+from dv_sync_pipeline_tests.worlds.judge import Judge
+
+pytestmark = pytest.mark.timeout(300)
+"""The story is seven commands long; who asks for it first waits for all of it."""
+
+STEPS = ("plan", "sync", "sync again", "verify", "mend", "sync after mending", "verify the mended")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happened in one step.
+
+    Attributes:
+        before, after: both environments around it.
+        code: exit code of the command.
+        document: what the command printed, or {}.
+
+    """
+
+    before: View
+    after: View
+    code: int
+    document: dict
+
+    def results(self):
+        """What the command said of each table."""
+        (outcome,) = self.document.values()
+        return outcome["tables"]
+
+    def failed_tables(self):
+        """Tables that the command could not work on."""
+        (outcome,) = self.document.values()
+        return {failure["table"] for failure in outcome["failed"]}
+
+    def written(self):
+        """How many rows the command says it created or changed."""
+        return sum(table["created"] + table["updated"] for table in self.results())
+
+    def parked(self):
+        """Case → reason, of the rows that the command says are parked."""
+        return {
+            self.before.primary.case_of(row["primary_id"]): row["reason"]
+            for table in self.results()
+            for row in table["parked_rows"]
+        }
+
+
+@pytest.fixture(scope="session")
+def story(tmp_path_factory):
+    """Name of the step → what happened in it."""
+    arguments = ["primary=0", "secondary=0", "--sample", "torture"]
+    state = tmp_path_factory.mktemp("torture")
+    with running_emulator(arguments, state=state) as emulator:
+        judge = Judge(emulator.sync_yaml)
+        try:
+            yield tell(World(emulator.sync_yaml, judge))
+        finally:
+            judge.close()
+
+
+def tell(world):
+    """Take every step, and look around in between."""
+    steps = {}
+    before = look(world.judge)
+    for name in STEPS:
+        code, document = take(world, name)
+        after = look(world.judge)
+        steps[name] = Step(before, after, code, document)
+        before = after
+    return steps
+
+
+def take(world, name):
+    """Exit code of one step, and what was printed."""
+    if name in ACTS:
+        perform(ACTS[name], world.sync_yaml)
+        return 0, {}
+    return world.dv_sync_json(name.partition(" ")[0])
+
+
+def untouchable(story):
+    """The rows of the secondary that were foreign at the beginning."""
+    return story["plan"].before.foreign()
+
+
+@pytest.mark.parametrize("step", [step for step in STEPS if step not in ACTS])
+def test_foreign_rows_and_unmapped_columns_stay_as_they_are(story, step):
+    """Digest by digest, whatever the command: not even the version of a foreign row moves."""
+    foreign = untouchable(story)
+    before = story[step].before.fences(foreign=foreign)
+    after = story[step].after.fences(foreign=foreign)
+
+    assert before == {row_id: after.get(row_id) for row_id in before}
+
+
+def test_the_fences_would_fall(story):
+    """There are foreign rows, and columns of the department's own that are filled."""
+    secondary = story["plan"].before.secondary.cases()
+
+    assert len(untouchable(story)) > 3
+    assert any(row.get("dept_costcentre") for row in secondary.values())
+    assert any(row.get("dept_remark") for row in secondary.values())
+
+
+@pytest.mark.parametrize("step", ["plan", "verify", "sync again", "verify the mended"])
+def test_it_writes_nothing(story, step):
+    """No row of either environment differs afterwards, the platform's own columns included."""
+    assert story[step].before.secondary == story[step].after.secondary
+    assert story[step].before.primary == story[step].after.primary
+
+
+def test_the_primary_is_never_written(story):
+    """Only the mending changes it."""
+    assert story["plan"].before.primary == story["verify"].after.primary
+    assert story["mend"].after.primary == story["verify the mended"].after.primary
+
+
+def test_after_a_sync_only_the_expected_rows_differ(story):
+    """Those that are parked, those that wait for a parent, and the tables that failed."""
+    differences = story["sync"].after.differences()
+    of_tables = {case for case in differences if case[0] not in FAILING_TABLES}
+
+    assert PARKED.keys() | WAITING == of_tables
+
+
+@pytest.mark.parametrize("step", ["sync", "sync again"])
+def test_each_parked_row_has_its_reason(story, step):
+    """As the command reports them, row by row."""
+    assert PARKED == story[step].parked()
+
+
+@pytest.mark.parametrize("step", ["plan", "sync", "sync again", "verify"])
+def test_drift_stops_only_its_table(story, step):
+    """Exit code 3, that table is named, all others are worked on."""
+    tables = {table["table"] for table in story[step].results()}
+
+    assert (3, FAILING_TABLES) == (story[step].code, story[step].failed_tables())
+    assert {table["table"] for table in story[step].before.tables} - FAILING_TABLES == tables
+
+
+def test_rows_that_wait_are_counted(story):
+    """They are written, without the parent that is missing."""
+    waiting = sum(table["waiting"] for table in story["sync"].results())
+
+    assert len(WAITING) == waiting
+
+
+def test_a_second_sync_says_that_it_wrote_nothing(story):
+    """What it says agrees with what the judge saw."""
+    assert (True, 0) == (story["sync"].written() > 0, story["sync again"].written())
+
+
+def test_after_mending_one_more_sync_leaves_no_difference(story):
+    """Exit code 0, nothing parked, nothing failed, and the judge finds nothing."""
+    mended = story["sync after mending"]
+
+    assert (0, {}) == (mended.code, mended.parked())
+    assert set() == mended.after.differences()
+
+
+def test_the_verification_agrees(story):
+    """Of the mended world, `verify` says what the judge says."""
+    verified = story["verify the mended"]
+
+    assert 0 == verified.code
+    assert {True} == {table["agrees"] for table in verified.results()}
