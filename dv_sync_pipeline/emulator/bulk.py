@@ -39,7 +39,7 @@ def _targets(call: Call, table: Table) -> list[Any]:
         raise replies.invalid_argument("Required field 'Targets' is missing or empty.")
     accepted = {f"{sign}{_PREFIX}{table.name}" for sign in ("", "#")}
     for target in targets:
-        if not isinstance(target, dict) or target.get("@odata.type") not in accepted:
+        if not isinstance(target, dict) or str(target.get("@odata.type")) not in accepted:
             raise _wrong_type(table)
     return targets
 

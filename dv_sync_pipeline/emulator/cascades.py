@@ -21,6 +21,10 @@ __all__ = ["delete_row", "remove_pairs"]
 class RowSetter(Protocol):
     """Stores kept values in a row: `writes.Writer`."""
 
+    @property
+    def restricted_delete_status(self) -> int:
+        """The status for a row that its children keep."""
+
     def set_values(self, table: Table, row_id: str, values: dict[str, Any]) -> None:
         """Store them; raises the 404."""
 
@@ -45,9 +49,11 @@ def _children(store: Store, child: Child, parent_id: str) -> list[str]:
     return [row_id for (row_id,) in store.database.execute(sql, (parent_id,))]
 
 
-def _restrict(_writer: RowSetter, store: Store, child: Child, parent_id: str) -> None:
+def _restrict(writer: RowSetter, store: Store, child: Child, parent_id: str) -> None:
     if _children(store, child, parent_id):
-        raise replies.restricted_by_child(child.lookup.target, child.table.name)
+        raise replies.restricted_by_child(
+            child.lookup.target, child.table.name, status=writer.restricted_delete_status
+        )
 
 
 def _cascade(writer: RowSetter, store: Store, child: Child, parent_id: str) -> None:

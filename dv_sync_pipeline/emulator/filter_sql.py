@@ -167,6 +167,8 @@ class FilterTranslator:
         names = path.names
         if names[0] in scope.variables:
             scope, names = scope.variables[names[0]], names[1:]
+        if not names:
+            raise replies.bad_query(f"The variable '{path}' is no property.")
         return self._property(names, scope)
 
     def _property(self, names: tuple[str, ...], scope: Scope) -> _Operand:
@@ -214,7 +216,10 @@ class FilterTranslator:
         translate = platform_functions.FUNCTIONS.get(node.name)
         if translate is None:
             raise replies.not_implemented(f"the filter function {node.name}")
-        operand = self._path(Path(tuple(str(node.named["PropertyName"]).split("/"))), scope)
+        name = node.named.get("PropertyName")
+        if not isinstance(name, str):
+            raise replies.bad_query("The argument PropertyName is missing.")
+        operand = self._path(Path(tuple(name.split("/"))), scope)
         context = platform_functions.FunctionContext(
             sql=_folded(operand),
             column=operand.column,
@@ -241,7 +246,7 @@ class FilterTranslator:
         names = node.path.names
         if names[0] in scope.variables:
             scope, names = scope.variables[names[0]], names[1:]
-        collection = find_collection(self._catalog, scope.table, names[0])
+        collection = find_collection(self._catalog, scope.table, names[0]) if names else None
         if collection is None or len(names) > 1:
             raise replies.unknown_query_property(
                 scope.table.name, str(node.path), code=self._switches.query_error_code

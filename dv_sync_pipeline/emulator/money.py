@@ -6,11 +6,10 @@ an amount is kept (`values.py`).
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from dv_sync_pipeline.emulator.catalog import Table
-from dv_sync_pipeline.emulator.database import quoted
-from dv_sync_pipeline.emulator.store import Store
+from dv_sync_pipeline.emulator.database import Database, quoted
 
 __all__ = ["complete", "recalculate"]
 
@@ -18,7 +17,16 @@ _SCALE = Decimal("0.0001")
 _CURRENCY = "transactioncurrencyid"
 
 
-def complete(store: Store, table: Table, values: dict[str, Any]) -> None:
+class CurrencyStore(Protocol):
+    """What is needed of `store.Store`."""
+
+    database: Database
+
+    def setting(self, name: str) -> str:
+        """A fact about the environment: here its base currency."""
+
+
+def complete(store: CurrencyStore, table: Table, values: dict[str, Any]) -> None:
     """Give a new row with an amount its currency, rate and base values."""
     if all(values.get(name) is None for name in table.amounts) and not values.get(_CURRENCY):
         return
@@ -26,7 +34,7 @@ def complete(store: Store, table: Table, values: dict[str, Any]) -> None:
     values |= _derived(store, table, values)
 
 
-def recalculate(store: Store, table: Table, row_id: str, values: dict[str, Any]) -> None:
+def recalculate(store: CurrencyStore, table: Table, row_id: str, values: dict[str, Any]) -> None:
     """Extend a change of amounts or of the currency by what follows from it."""
     if not values.keys() & {*table.amounts, _CURRENCY}:
         return
@@ -35,7 +43,7 @@ def recalculate(store: Store, table: Table, row_id: str, values: dict[str, Any])
     values |= {name: merged[name] for name in names if name in merged}
 
 
-def _present(store: Store, table: Table, row_id: str) -> dict[str, Any]:
+def _present(store: CurrencyStore, table: Table, row_id: str) -> dict[str, Any]:
     names = (_CURRENCY, *table.amounts)
     found = store.database.execute(
         f"SELECT {', '.join(map(quoted, names))} FROM {quoted(table.name)} "
@@ -45,7 +53,7 @@ def _present(store: Store, table: Table, row_id: str) -> dict[str, Any]:
     return dict(zip(names, found or (), strict=False))
 
 
-def _derived(store: Store, table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
+def _derived(store: CurrencyStore, table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
     rate = store.database.value(
         'SELECT "exchangerate" FROM "transactioncurrency" WHERE "transactioncurrencyid" = ?',
         (values[_CURRENCY],),

@@ -120,7 +120,7 @@ class PayloadReader:
             self._bind_collection(table, name, value, nested)
             return
         column, lookups = table.navigation[name]
-        if not column.valid_for_create and not column.valid_for_update:
+        if not _is_writable(column):
             return
         if value is None:
             _clear(table, column.name, values)
@@ -176,7 +176,7 @@ class PayloadReader:
         row_id = references.find_row(self._store, table, segment)
         if row_id is None:
             error = references.missing_row(table, segment)
-            raise replies.bound_row_missing(error, status=self._switches.missing_bind_target_status)
+            raise replies.with_status(error, status=self._switches.missing_bind_target_status)
         return table, row_id
 
     # ---- nested rows ----------------------------------------------------------------------------
@@ -185,6 +185,8 @@ class PayloadReader:
         self, table: Table, name: str, value: Any, values: dict[str, Any], nested: Nested | None
     ) -> None:
         column, lookups = table.navigation[name]
+        if not _is_writable(column):
+            return
         if value is None:
             _clear(table, column.name, values)
             return
@@ -202,6 +204,10 @@ class PayloadReader:
         if nested is None or not isinstance(value, list):
             raise replies.not_implemented(f"the collection '{name}' in an update")
         nested.children.append(NewChildren(collection, tuple(value)))
+
+
+def _is_writable(column: ColumnDefinition) -> bool:
+    return column.valid_for_create or column.valid_for_update
 
 
 def _clear(table: Table, name: str, values: dict[str, Any]) -> None:
@@ -222,6 +228,5 @@ def _check_annotation(table: Table, name: str) -> None:
 def _check_read_only(table: Table, name: str) -> None:
     """A column that may not be written is ignored; a lookup has another way (DATAVERSE 3.2, 5)."""
     column = table.properties[name]
-    is_writable = column.valid_for_create or column.valid_for_update
-    if column.kind.is_lookup and is_writable and column.kind is not ColumnKind.OWNER:
+    if column.kind.is_lookup and _is_writable(column) and column.kind is not ColumnKind.OWNER:
         raise replies.direct_lookup(name)

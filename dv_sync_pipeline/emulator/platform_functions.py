@@ -38,6 +38,20 @@ class FunctionContext:
     now: str
     user_id: str
 
+    def argument(self, name: str) -> Any:
+        """An argument that must be there; raises the 400 if it is not."""
+        if name not in self.arguments:
+            raise replies.bad_query(f"The argument {name} is missing.")
+        return self.arguments[name]
+
+    @property
+    def pair(self) -> tuple[Any, Any]:
+        """`PropertyValues` that must be two."""
+        values = self.values
+        if len(values) != 2:  # noqa: PLR2004 - from and to
+            raise replies.bad_query("PropertyValues must be two values.")
+        return values[0], values[1]
+
     @property
     def values(self) -> list[Any]:
         """`PropertyValues` as the column keeps them."""
@@ -150,17 +164,19 @@ def _not_in(context: FunctionContext) -> SqlAndParameters:
 
 
 def _between(context: FunctionContext) -> SqlAndParameters:
-    low, high = context.values
+    low, high = context.pair
     return f"{context.sql} BETWEEN ? AND ?", (low, high)
 
 
 def _not_between(context: FunctionContext) -> SqlAndParameters:
-    low, high = context.values
+    low, high = context.pair
     return f"{context.sql} NOT BETWEEN ? AND ?", (low, high)
 
 
 def _contain_values(context: FunctionContext) -> SqlAndParameters:
-    values = context.arguments["PropertyValues"]
+    values = context.argument("PropertyValues")
+    if not isinstance(values, list) or not values:
+        raise replies.bad_query("PropertyValues must be a list of values.")
     tests = [f"instr(',' || {context.sql} || ',', ?) > 0" for _ in values]
     return f"({' OR '.join(tests)})", tuple(f",{value}," for value in values)
 
@@ -178,10 +194,17 @@ def _within(period: Callable[[FunctionContext], periods.Span]) -> "Translate":
     """From the beginning of a span to its end, which does not belong to it."""
 
     def translate(context: FunctionContext) -> SqlAndParameters:
-        first, behind = (_bound(context, moment) for moment in period(context))
+        try:
+            first, behind = (_bound(context, moment) for moment in period(context))
+        except (ValueError, OverflowError):
+            raise _beyond_the_calendar() from None
         return f"{context.sql} >= ? AND {context.sql} < ?", (first, behind)
 
     return translate
+
+
+def _beyond_the_calendar() -> replies.DataverseError:
+    return replies.bad_query("The span of time leaves the calendar.")
 
 
 def _bound(context: FunctionContext, moment: datetime) -> str:
@@ -201,7 +224,10 @@ def _last_or_next(direction: str, unit: str) -> "Translate":
 
 def _older(unit: str) -> "Translate":
     def translate(context: FunctionContext) -> SqlAndParameters:
-        then = periods.older_than(unit, context.number(), now=context.moment)
+        try:
+            then = periods.older_than(unit, context.number(), now=context.moment)
+        except (ValueError, OverflowError):
+            raise _beyond_the_calendar() from None
         return f"{context.sql} < ?", (_bound(context, then),)
 
     return translate
@@ -211,7 +237,7 @@ def _on(comparison: str) -> "Translate":
     """Compares the day alone."""
 
     def translate(context: FunctionContext) -> SqlAndParameters:
-        day = str(context.arguments["PropertyValue"])[:10]
+        day = str(context.argument("PropertyValue"))[:10]
         return f"substr({context.sql}, 1, 10) {comparison} ?", (day,)
 
     return translate
@@ -219,7 +245,7 @@ def _on(comparison: str) -> "Translate":
 
 def _text(pattern: str, *, is_negated: bool = False) -> "Translate":
     def translate(context: FunctionContext) -> SqlAndParameters:
-        value = str(context.arguments["PropertyValue"]).casefold()
+        value = str(context.argument("PropertyValue")).casefold()
         sql = f"{context.sql} LIKE ? ESCAPE '\\'"
         escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         return (f"NOT {sql}" if is_negated else sql), (pattern.format(escaped),)

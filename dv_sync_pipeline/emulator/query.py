@@ -37,6 +37,7 @@ __all__ = [
     "SortTerm",
     "parse_order",
     "parse_skip_token",
+    "parse_top",
     "select_rows",
 ]
 
@@ -76,10 +77,19 @@ def parse_skip_token(token: str) -> Position:
     if match is None:
         raise malformed
     try:
-        values = msgspec.json.decode(base64.urlsafe_b64decode(match[2]))
-    except (ValueError, binascii.Error):
+        values = msgspec.json.decode(base64.urlsafe_b64decode(match[2]), type=list[Any])
+    except (ValueError, binascii.Error, msgspec.DecodeError):
         raise malformed from None
     return Position(int(match[1]), tuple(values))
+
+
+def parse_top(text: str | None) -> int | None:
+    """The number in a `$top`, 5,000 at most; None if there is none."""
+    if text is None:
+        return None
+    if not text.isdecimal():
+        raise replies.bad_query(f"Invalid value '{text}' for $top query option found.")
+    return min(int(text), PAGE_ROWS_MAX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from dv_sync_pipeline.emulator.query import (
     PAGE_ROWS_MAX,
     Position,
     Selection,
+    parse_top,
     select_rows,
 )
 from dv_sync_pipeline.emulator.security import Action, User
@@ -147,7 +148,8 @@ class Reader:
         self, table: Table, options: Mapping[str, str], condition: Callable[[str], Condition]
     ) -> list[dict[str, Any]]:
         selection = self.selection(table, options, condition=condition)
-        rows_max = int(options.get("$top", PAGE_ROWS_MAX))
+        top = parse_top(options.get("$top"))
+        rows_max = PAGE_ROWS_MAX if top is None else top
         return self.page(selection, options, rows_max=rows_max).rows
 
     def _require_visible(self, table: Table, row_id: str) -> None:

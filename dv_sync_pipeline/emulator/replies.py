@@ -19,7 +19,6 @@ __all__ = [
     "bad_payload",
     "bad_query",
     "bad_status",
-    "bound_row_missing",
     "column_name_taken",
     "component_in_use",
     "duplicate_id",
@@ -53,6 +52,7 @@ __all__ = [
     "unsupported_media_type",
     "unsupported_message",
     "version_mismatch",
+    "with_status",
     "wrong_date",
     "wrong_type",
 ]
@@ -246,6 +246,12 @@ def bad_status(status: int, *, state: str, table: str, row_id: str = "") -> Data
     return DataverseError(400, "0x80048408", text)
 
 
+def inactive_row(table: str, row_id: str) -> DataverseError:
+    """An inactive row is read-only, where that is so (DATAVERSE 12)."""
+    text = f"The object {table} with id {row_id} is inactive and cannot be updated."
+    return DataverseError(400, "0x80040230", text)
+
+
 def transition_not_allowed() -> DataverseError:
     """A status reason that may not follow the present one (DATAVERSE 12)."""
     text = (
@@ -318,12 +324,12 @@ def wrong_target(entity_set: str, *, property_name: str, found: str) -> Datavers
     return bad_payload(entity_set, detail)
 
 
-def restricted_by_child(table: str, child: str) -> DataverseError:
-    """A row that others restrict from being deleted (DATAVERSE 4.4)."""
+def restricted_by_child(table: str, child: str, *, status: int) -> DataverseError:
+    """A row that others restrict from being deleted: its status is a switch (DATAVERSE 4.4)."""
     text = (
         f"The {table} cannot be deleted because it is referenced by another record of type {child}."
     )
-    return DataverseError(400, "0x80048d21", text)
+    return DataverseError(status, "0x80048d21", text)
 
 
 def unexpected() -> DataverseError:
@@ -351,8 +357,8 @@ def required_column(table: str, column: str) -> DataverseError:
     return DataverseError(400, "0x80040200", text)
 
 
-def bound_row_missing(error: DataverseError, *, status: int) -> DataverseError:
-    """The same error when it is about the target of a lookup: its status is a switch (5)."""
+def with_status(error: DataverseError, *, status: int) -> DataverseError:
+    """The same error with the status that a switch wants (DATAVERSE 16)."""
     return DataverseError(status, error.code, error.message)
 
 

@@ -15,7 +15,7 @@ from dv_sync_pipeline.emulator.conditions import Condition
 from dv_sync_pipeline.emulator.fetch_reply import read_fetch
 from dv_sync_pipeline.emulator.handlers import Handler
 from dv_sync_pipeline.emulator.navigation import Collection, find_collection
-from dv_sync_pipeline.emulator.query import PAGE_ROWS_MAX, parse_skip_token
+from dv_sync_pipeline.emulator.query import PAGE_ROWS_MAX, parse_skip_token, parse_top
 from dv_sync_pipeline.emulator.reading import Reader, RowPage
 from dv_sync_pipeline.emulator.replies import Reply
 from dv_sync_pipeline.emulator.requests import Call
@@ -51,7 +51,7 @@ def read_list(
     call.require_options(*_QUERY)
     reader, options = _reader(call), call.options
     selection = reader.selection(table, options, condition=_belonging(collection))
-    top = _top(options)
+    top = parse_top(options.get("$top"))
     token = options.get("$skiptoken")
     # If a page size is asked for, $top is ignored (DATAVERSE 6.1).
     rows_max = call.preferences.page_rows or (top if top is not None else PAGE_ROWS_MAX)
@@ -72,15 +72,6 @@ def _belonging(collection: tuple[Collection, str] | None) -> Any:
         return None
     rows, row_id = collection
     return lambda alias: Condition(rows.condition("?", alias), (row_id,))
-
-
-def _top(options: Mapping[str, str]) -> int | None:
-    text = options.get("$top")
-    if text is None:
-        return None
-    if not text.isdigit():
-        raise replies.bad_query(f"Invalid value '{text}' for $top query option found.")
-    return min(int(text), PAGE_ROWS_MAX)
 
 
 def _list_head(

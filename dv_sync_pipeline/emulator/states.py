@@ -13,7 +13,7 @@ from dv_sync_pipeline.emulator.database import quoted
 from dv_sync_pipeline.emulator.schema import OptionDefinition
 from dv_sync_pipeline.emulator.store import Store
 
-__all__ = ["check_new_state", "check_state_change"]
+__all__ = ["check_new_state", "check_state_change", "require_active"]
 
 
 def check_new_state(table: Table, values: dict[str, Any]) -> None:
@@ -39,6 +39,15 @@ def check_state_change(store: Store, table: Table, row_id: str, values: dict[str
         raise _mismatch(table, new_status, new_state, row_id=row_id)
     if new_state != state:
         _check_transition(table, status, new_status)
+
+
+def require_active(store: Store, table: Table, row_id: str, values: Mapping[str, Any]) -> None:
+    """Refuse changes to an inactive row, unless they are about its state (a switch)."""
+    if not table.has_state or not {"statecode", "statuscode"}.isdisjoint(values):
+        return
+    state, _ = _present(store, table, row_id)
+    if state != table.columns["statecode"].options[0].value:
+        raise replies.inactive_row(table.name, row_id)
 
 
 def _present(store: Store, table: Table, row_id: str) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from dv_sync_pipeline.emulator import ddl
+from dv_sync_pipeline.emulator import ddl, money
 from dv_sync_pipeline.emulator.catalog import Catalog, Table, target_column
 from dv_sync_pipeline.emulator.database import Database, quoted
 from dv_sync_pipeline.emulator.define import companions
@@ -352,6 +352,8 @@ class Store:
                 values[target_column(name)], values[name] = values[name]
         if table.primary_id not in values:
             values[table.primary_id] = self.new_id()
+        if table.amounts:
+            money.complete(self, table, values)
         return tuple(map(values.get, table.sql_columns))
 
     # ---- settings -------------------------------------------------------------------------------

@@ -188,7 +188,10 @@ def _moment(column: ColumnDefinition, _table: str) -> Decoder:
             raise replies.wrong_date(name, value)
         if len(value) == _STAMP_LENGTH and value[-1] == "Z":
             return str(value)
-        return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        try:
+            return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        except OverflowError:  # the last hours of the year 9999, west of Greenwich
+            raise replies.wrong_date(name, value) from None
 
     return decode
 

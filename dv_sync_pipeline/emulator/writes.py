@@ -18,7 +18,7 @@ from dv_sync_pipeline.emulator.environment import EmulatedEnvironment
 from dv_sync_pipeline.emulator.navigation import Collection
 from dv_sync_pipeline.emulator.payloads import Nested, PayloadReader
 from dv_sync_pipeline.emulator.security import Action, User
-from dv_sync_pipeline.emulator.states import check_new_state, check_state_change
+from dv_sync_pipeline.emulator.states import check_new_state, check_state_change, require_active
 from dv_sync_pipeline.emulator.watching import watch_creates, watch_pair, watched_update
 from dv_sync_pipeline.emulator.webhook_payload import Pair
 
@@ -179,6 +179,8 @@ class Writer:
         """Store kept values in a row, if the user may; raises the 403 and the 404."""
         self._user.require(Action.WRITE, table)
         self._require_reach(Action.WRITE, table, row_id)
+        if not self._environment.switches.inactive_rows_updatable:
+            require_active(self._store, table, row_id, values)
         self.set_values(table, row_id, values)
 
     def set_values(self, table: Table, row_id: str, values: dict[str, Any]) -> None:
@@ -282,6 +284,11 @@ class Writer:
         self.check_version(table, row_id, if_match)
         self._require_reach(Action.DELETE, table, row_id)
         cascades.delete_row(self, self._store, table, row_id)
+
+    @property
+    def restricted_delete_status(self) -> int:
+        """The status for a row that its children keep (a switch)."""
+        return self._environment.switches.restricted_delete_status
 
     def link(self, collection: Collection, row_id: str, other_id: str) -> None:
         """Put the other row into the collection of the row."""

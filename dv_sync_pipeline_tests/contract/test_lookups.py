@@ -59,6 +59,16 @@ def test_null_clears_a_lookup(api, hotels, brands, name):
     assert hotels.read(row_id)["_dvc_brandid_value"] is None
 
 
+@pytest.mark.parametrize("name", ["createdby", "owninguser", "createdby@odata.bind"])
+def test_platform_lookups_are_not_cleared(api, hotels, name):
+    """A lookup that only the platform writes is silently left alone (DATAVERSE 3.2)."""
+    row_id = hotels.create()
+
+    assert api.patch(f"dvc_hotels({row_id})", json={name: None}).status_code == 204
+    row = hotels.read(row_id)
+    assert row["_createdby_value"] == row["_owninguser_value"] is not None
+
+
 def test_logical_name_does_not_clear_a_lookup(api, hotels):
     """The logical name of a lookup is no property of the body (DATAVERSE 5)."""
     answer = api.patch(f"dvc_hotels({hotels.create()})", json={"dvc_brandid": None})

@@ -16,6 +16,7 @@ HOTEL = define.table(
     columns=(
         define.string("demo_Code", max_length=5),
         define.decimal("demo_Rate", precision=2),
+        define.money("demo_Price"),
         define.lookup("demo_OwnerId", to=("demo_brand", "demo_hotel")),
     ),
     keys=(define.key("demo_code_key", "demo_code"),),
@@ -91,6 +92,14 @@ def test_loaded_lookups_with_several_targets_name_the_table(store):
 
     row = store.database.execute("SELECT demo_ownerid, demo_ownerid__target FROM demo_hotel")
     assert row.fetchone() == (target, "demo_brand")
+
+
+def test_loaded_amounts_get_their_currency(store):
+    """A loaded amount has a currency, and its value in the base currency."""
+    store.load_rows("demo_hotel", [{"demo_price": 5}])
+
+    row = store.database.execute("SELECT transactioncurrencyid, demo_price_base FROM demo_hotel")
+    assert row.fetchone() == (store.setting("currency"), "5.0000")
 
 
 def test_loading_checks_limits(store):
