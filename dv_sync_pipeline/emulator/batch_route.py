@@ -57,7 +57,4 @@ def _perform(call: Call, answer: Answer, operation: Operation) -> Reply:
             version=call.request.version,
         ),
     )
-    headers = {"OData-Version": "4.0", **reply.headers}
-    if operation.method == "POST" and "OData-EntityId" in headers:
-        headers.setdefault("Location", headers["OData-EntityId"])
-    return Reply(reply.status, headers, reply.body)
+    return Reply(reply.status, {"OData-Version": "4.0", **reply.headers}, reply.body)

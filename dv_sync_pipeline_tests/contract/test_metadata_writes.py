@@ -260,6 +260,18 @@ def test_put_changes_a_column(api, schema):
     assert schema.column(table, "dvc_code")["MaxLength"] == 50
 
 
+def test_behavior_of_times_changes_once(api, schema, refusal):
+    """From UserLocal to another behaviour, and never again (DATAVERSE 3.3)."""
+    table = schema.create("Villa", attribute("DateTime", "dvc_On"))
+    address = f"EntityDefinitions(LogicalName='{table}')/Attributes(LogicalName='dvc_on')"
+    day = attribute("DateTime", "dvc_On", DateTimeBehavior={"Value": "DateOnly"})
+    zone = attribute("DateTime", "dvc_On", DateTimeBehavior={"Value": "TimeZoneIndependent"})
+
+    assert api.put(address, json=day).status_code == 204
+    assert schema.column(table, "dvc_on")["DateTimeBehavior"] == {"Value": "DateOnly"}
+    assert refusal(api.put(address, json=zone)) == (400, "0x80040203")
+
+
 def test_deleted_column_is_gone(api, schema):
     """It is unknown to queries afterwards."""
     table = schema.create("Villa", attribute("String", "dvc_Code"))
@@ -371,6 +383,19 @@ def test_deleted_key_is_not_enforced_any_more(api, schema):
     assert api.post(entity_set, json={"dvc_code": "SAME"}).status_code == 412
     assert api.delete(f"{keys}(LogicalName='dvc_k')").status_code == 204
     assert api.post(entity_set, json={"dvc_code": "same"}).status_code == 204
+
+
+def test_table_has_ten_keys_at_most(api, schema, refusal):
+    """The eleventh key is refused (DATAVERSE 3.5)."""
+    columns = [attribute("String", f"dvc_C{number}") for number in range(11)]
+    keys = f"EntityDefinitions(LogicalName='{schema.create('Villa', *columns)}')/Keys"
+    *ten, eleventh = (
+        api.post(keys, json={"SchemaName": f"dvc_k{number}", "KeyAttributes": [f"dvc_c{number}"]})
+        for number in range(11)
+    )
+
+    assert {answer.status_code for answer in ten} == {204}
+    assert refusal(eleventh) == (400, "0x80040203")
 
 
 @pytest.mark.parametrize(
