@@ -41,6 +41,7 @@ FOLDED_KEY = "@folded_key"
 """The key as Dataverse compares it; null when a part of it is."""
 
 _VERSION_COLUMN = "versionnumber"
+_CURRENCY_COLUMN = "transactioncurrencyid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,10 @@ class Parent:
     table: str
     target: str
     by: str = ""
+
+
+_CURRENCY = Parent("transactioncurrency", "transactioncurrency", by="isocurrencycode")
+"""How an amount's currency is found on the other side unless told otherwise (DATAVERSE 13)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +204,7 @@ def agree(
         agreement.on_column(source, target)
         for source, target in configuration.target_columns.items()
     )
+    columns = _with_currency(columns, primary, secondary)
     _check_key(key, secondary)
     return TableMapping(
         table=configuration.table,
@@ -245,6 +251,21 @@ class _Agreement:
             _check_direction(source, parent.table, self.primary, environment="primary")
             _check_direction(target, parent.target, self.secondary, environment="secondary")
         return parents
+
+
+def _with_currency(
+    columns: tuple[MappedColumn, ...], primary: TableSchema, secondary: TableSchema
+) -> tuple[MappedColumn, ...]:
+    """An amount is nothing without its currency: that is mapped too, and must be known there."""
+    if all(column.target.kind is not ColumnKind.MONEY for column in columns):
+        return columns
+    others = tuple(column for column in columns if column.name != _CURRENCY_COLUMN)
+    mapped = [column for column in columns if column.name == _CURRENCY_COLUMN]
+    schemas = (primary, secondary)
+    if not mapped and all(_CURRENCY_COLUMN in schema.columns for schema in schemas):
+        source, target = (schema.columns[_CURRENCY_COLUMN] for schema in schemas)
+        mapped = [MappedColumn(source, target, parents=(_CURRENCY,))]
+    return (*others, *(replace(column, must_be_known=True) for column in mapped))
 
 
 def _check_is_no_lookup(source: Column, primary: TableSchema) -> None:

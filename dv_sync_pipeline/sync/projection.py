@@ -42,7 +42,6 @@ MESSAGE = "@message"
 _WAITING = "@waiting"
 
 _MESSAGES: Mapping[ParkedReason, str] = {
-    ParkedReason.MISSING_PARENT: "a row that it points to is not in the secondary",
     ParkedReason.MISSING_KEY: "a column of its key is empty",
     ParkedReason.DUPLICATE_KEY: "another row of the primary has the same key",
 }
@@ -90,7 +89,9 @@ def project(
         wanted=wanted.select(
             PRIMARY_ID, VERSION, KEY, FOLDED_KEY, *mapping.compared, *_status(mapping)
         ),
-        parked=frame.filter(is_parked).select(PRIMARY_ID, KEY, REASON, _message().alias(MESSAGE)),
+        parked=frame.filter(is_parked).select(
+            PRIMARY_ID, KEY, REASON, _message(mapping).alias(MESSAGE)
+        ),
         primary_ids=rows[PRIMARY_ID],
         waiting=wanted.select(_any(_missing_flags(mapping)).sum()).item(),
     )
@@ -181,7 +182,20 @@ def _reason(mapping: TableMapping, links: pl.DataFrame) -> pl.Expr:
     )
 
 
-def _message() -> pl.Expr:
-    return pl.col(REASON).replace_strict(
-        {reason.value: text for reason, text in _MESSAGES.items()}, return_dtype=pl.String
-    )
+def _message(mapping: TableMapping) -> pl.Expr:
+    """In words; for a missing parent, which one."""
+    missing = [
+        pl.when(_missing(column)).then(pl.lit(_missing_parent(column)))
+        for column in mapping.lookups
+        if column.must_be_known
+    ]
+    texts = {reason.value: text for reason, text in _MESSAGES.items()}
+    of_reason = pl.col(REASON).replace_strict(texts, default=None, return_dtype=pl.String)
+    return pl.coalesce(of_reason, *missing)
+
+
+def _missing_parent(column: MappedColumn) -> str:
+    parents = " or ".join(parent.target for parent in column.parents)
+    matched = [parent.by for parent in column.parents if parent.by]
+    how = f", matched by {' or '.join(matched)}" if matched else ""
+    return f"{column.name} points to a row of {parents} that is not in the secondary{how}"

@@ -164,8 +164,14 @@ class MemoryDataverse:
 
     def _read(self, schema: TableSchema, id_: str, columns: Sequence[str]) -> Row:
         row = self.rows[schema.name][id_]
-        selected = {schema.columns[name].property_name: row[name] for name in columns}
-        return {schema.primary_id: id_, **selected}
+        answer: Row = {schema.primary_id: id_}
+        for column in (schema.columns[name] for name in columns):
+            value = row[column.name]
+            if isinstance(value, Reference):
+                answer |= {column.table_annotation: value.table, column.property_name: value.id}
+            else:
+                answer[column.property_name] = value
+        return answer
 
     async def create_rows(self, schema: TableSchema, rows: Sequence[RowWrite]) -> list[Outcome]:
         """Create rows; one that exists already is refused."""
@@ -188,13 +194,19 @@ class MemoryDataverse:
         if refusal:
             code, text = refusal
             return Outcome(write.id, OutcomeKind.REFUSED, 400, code, text)
-        self.put(schema.name, write.id, **self._stored(message, write))
+        self.put(schema.name, write.id, **self._stored(message, schema, write))
         if self.lose(message, write):
             return Outcome(write.id, OutcomeKind.UNKNOWN, message="the answer was lost")
         return Outcome(write.id, OutcomeKind.DONE)
 
-    def _stored(self, message: str, write: RowWrite) -> dict[str, object]:
-        values = {k: v.id if isinstance(v, Reference) else v for k, v in write.values.items()}
+    def _stored(self, message: str, schema: TableSchema, write: RowWrite) -> dict[str, object]:
+        """A lookup to one table is kept as an id, one to several tables as a `Reference`."""
+        values = {
+            name: value.id
+            if isinstance(value, Reference) and not schema.columns[name].is_polymorphic
+            else value
+            for name, value in write.values.items()
+        }
         if message == "create":
             values.pop("statecode", None)
         return values
@@ -210,7 +222,7 @@ class MemoryDataverse:
         for value in write.values.values():
             if isinstance(value, Reference) and value.id not in self.rows[value.table]:
                 return "0x80040217", f"{value.table} With Id = {value.id} Does Not Exist"
-        wanted = rows.get(write.id, self._blank(schema.name)) | self._stored(message, write)
+        wanted = rows.get(write.id, self._blank(schema.name)) | self._stored(message, schema, write)
         return self._broken_rule(schema, write, wanted)
 
     def _broken_rule(

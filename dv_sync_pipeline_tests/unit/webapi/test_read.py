@@ -1,11 +1,13 @@
 """Reads are complete or an error."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import httpx
 import pytest
 
 from dv_sync_pipeline.errors import IncompleteReadError, SchemaMismatchError
+from dv_sync_pipeline.webapi.metadata import Column, ColumnKind
 
 ROOT = "https://contoso.crm4.dynamics.com/api/data/v9.2/"
 IDS = [f"00000000-0000-0000-0000-{number:012d}" for number in range(60)]
@@ -59,6 +61,25 @@ def test_page_size_is_asked_for_on_each_page(talk, rooms):
     talk(server, lambda client: _all_pages(client, rooms), rows_per_page=100)
 
     assert ["odata.maxpagesize=100"] * 3 == seen
+
+
+def test_a_lookup_to_several_tables_is_read_with_its_table(talk, rooms):
+    """Its id alone would not tell (DATAVERSE 5); other reads stay small."""
+    customer = Column("contoso_customerid", ColumnKind.CUSTOMER, targets=("account", "contact"))
+    rooms = replace(rooms, columns={**rooms.columns, customer.name: customer})
+    seen = []
+
+    def server(request):
+        seen.append(request.headers.get("Prefer"))
+        return httpx.Response(200, json={"value": []})
+
+    for columns in (["contoso_number"], ["contoso_customerid"]):
+        talk(server, lambda client, names=columns: _all_pages(client, rooms, names))
+        talk(server, lambda client, names=columns: client.read_rows(rooms, IDS[:1], names))
+
+    annotation = 'odata.include-annotations="Microsoft.Dynamics.CRM.lookuplogicalname"'
+    assert ["odata.maxpagesize=5000", None] == seen[:2]
+    assert [f"odata.maxpagesize=5000,{annotation}", annotation] == seen[2:]
 
 
 def test_numbers_stay_exact(talk, rooms):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+from dataclasses import replace
 from decimal import Decimal
 
 import httpx
@@ -14,6 +15,7 @@ from dv_sync_pipeline.errors import (
     SchemaMismatchError,
     UnreachableError,
 )
+from dv_sync_pipeline.webapi.metadata import Column, ColumnKind, Lookup
 from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, Reference, RowWrite
 
 ROOT = "https://contoso.crm4.dynamics.com/api/data/v9.2/"
@@ -111,6 +113,21 @@ def test_reference(talk, rooms):
     stored = server.stored[_room_id(1)]
     assert f"/contoso_hotels({HOTEL})" == stored["contoso_HotelId@odata.bind"]
     assert "contoso_hotelid" not in stored
+
+
+def test_owner(talk, rooms):
+    """Users and teams are bound through the one property that leads to owners (DATAVERSE 5)."""
+    server = Dataverse()
+    owner = Column("ownerid", ColumnKind.OWNER, targets=("systemuser", "team"))
+    rooms = replace(
+        rooms,
+        columns={**rooms.columns, owner.name: owner},
+        lookups=(*rooms.lookups, Lookup("ownerid", "owner", "ownerid")),
+    )
+
+    talk(server, _create(rooms, [RowWrite(_room_id(1), {"ownerid": Reference("team", HOTEL)})]))
+
+    assert f"({HOTEL})" in server.stored[_room_id(1)]["ownerid@odata.bind"]
 
 
 def test_cleared_lookup(talk, rooms):
