@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 import httpx
@@ -17,12 +18,14 @@ import msgspec
 
 from dv_sync_pipeline.config import EnvironmentConfiguration
 from dv_sync_pipeline.errors import (
+    IncompleteReadError,
     RequestRefusedError,
     UnreachableError,
     WrongEnvironmentError,
 )
 from dv_sync_pipeline.webapi import metadata, read, write
 from dv_sync_pipeline.webapi.auth import TakingTurns, application_users
+from dv_sync_pipeline.webapi.decoding import read_decoded
 from dv_sync_pipeline.webapi.metadata import TableSchema
 from dv_sync_pipeline.webapi.transport import (
     DEFAULT_PATIENCE,
@@ -76,10 +79,15 @@ class Dataverse(Protocol):
     async def describe(self, table: str) -> TableSchema:
         """What the table looks like; `SchemaMismatchError` if there is none of that name."""
 
-    def read_pages(self, schema: TableSchema, columns: Sequence[str]) -> AsyncIterator[list[Row]]:
-        """All rows, page by page, ordered by id, with these columns (logical names) and the id."""
+    def read_pages(
+        self, schema: TableSchema, columns: Sequence[str], *, condition: str = ""
+    ) -> AsyncIterator[list[Row]]:
+        """All rows, page by page, ordered by id, with these columns (logical names) and the id.
 
-    async def count(self, schema: TableSchema) -> int | None:
+        With a condition (an OData filter), only the rows for which it holds.
+        """
+
+    async def count(self, schema: TableSchema, *, condition: str = "") -> int | None:
         """How many rows there are, or None when there are more than can be counted (5,000)."""
 
     async def read_rows(
@@ -118,15 +126,17 @@ class DataverseClient:
         Works without any role (DATAVERSE 1.2), so it proves nothing about rights.
         """
         try:
-            identity = _identity(await self._transport.read("WhoAmI"))
+            who = await read_decoded(
+                partial(self._transport.read, "WhoAmI"), _WHO_AM_I.decode, where=self.name
+            )
         except RequestRefusedError as error:
             if error.status == httpx.codes.FORBIDDEN:
                 raise
             raise self._not_dataverse(error.why) from None
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise self._not_dataverse(type(error).__name__) from None
-        self._check_organization(identity.organization_id)
-        return identity
+        except IncompleteReadError as error:
+            raise self._not_dataverse(error.why) from None
+        self._check_organization(who.organization_id)
+        return Identity(who.organization_id, who.user_id)
 
     def _not_dataverse(self, why: str) -> UnreachableError:
         """Dataverse does not refuse WhoAmI, nor answer it in another way (DATAVERSE 1.2)."""
@@ -153,15 +163,21 @@ class DataverseClient:
         self._entity_sets[table] = schema.entity_set
         return schema
 
-    def read_pages(self, schema: TableSchema, columns: Sequence[str]) -> AsyncIterator[list[Row]]:
-        """All rows, page by page, ordered by id, with these columns (logical names) and the id."""
+    def read_pages(
+        self, schema: TableSchema, columns: Sequence[str], *, condition: str = ""
+    ) -> AsyncIterator[list[Row]]:
+        """All rows, or with a condition those for which it holds, page by page, ordered by id."""
         return read.read_pages(
-            self._transport, schema, columns, rows_per_page=self._configuration.rows_per_page
+            self._transport,
+            schema,
+            columns,
+            rows_per_page=self._configuration.rows_per_page,
+            condition=condition,
         )
 
-    async def count(self, schema: TableSchema) -> int | None:
+    async def count(self, schema: TableSchema, *, condition: str = "") -> int | None:
         """How many rows there are, or None when there are more than can be counted (5,000)."""
-        return await read.count(self._transport, schema)
+        return await read.count(self._transport, schema, condition=condition)
 
     async def read_rows(
         self, schema: TableSchema, ids: Sequence[str], columns: Sequence[str]
@@ -250,6 +266,4 @@ class _WhoAmI(msgspec.Struct, rename="pascal"):
     user_id: str
 
 
-def _identity(body: bytes) -> Identity:
-    answer = msgspec.json.decode(body, type=_WhoAmI)
-    return Identity(answer.organization_id, answer.user_id)
+_WHO_AM_I = msgspec.json.Decoder(_WhoAmI)

@@ -7,16 +7,16 @@ Belongs here: the values that describe a table, and reading them from EntityDefi
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import TypeVar
 
 import msgspec
 
 from dv_sync_pipeline.errors import (
-    IncompleteReadError,
     RequestRefusedError,
     SchemaMismatchError,
 )
-from dv_sync_pipeline.redact import redact
+from dv_sync_pipeline.webapi.decoding import read_decoded
 from dv_sync_pipeline.webapi.odata import address, literal
 from dv_sync_pipeline.webapi.together import together
 from dv_sync_pipeline.webapi.transport import Transport
@@ -89,6 +89,7 @@ class Column:
         date_time_behavior: "UserLocal", "DateOnly", "TimeZoneIndependent", or "".
         options: the accepted values of a choice; empty where it does not apply.
         targets: the tables that a lookup may point to.
+        is_custom: it came with somebody's solution, and not with the platform.
 
     """
 
@@ -103,6 +104,7 @@ class Column:
     date_time_behavior: str = ""
     options: frozenset[int] = frozenset()
     targets: tuple[str, ...] = ()
+    is_custom: bool = True
 
     @property
     def property_name(self) -> str:
@@ -222,7 +224,7 @@ _DEFINITION_OPTIONS = {
     "select": "LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute,"
     "ChangeTrackingEnabled",
     "expand": "Attributes($select=LogicalName,AttributeType,AttributeTypeName,AttributeOf,"
-    "IsValidForCreate,IsValidForUpdate,IsValidForRead,RequiredLevel),"
+    "IsValidForCreate,IsValidForUpdate,IsValidForRead,IsCustomAttribute,RequiredLevel),"
     "Keys($select=LogicalName,KeyAttributes,EntityKeyIndexStatus),"
     "ManyToOneRelationships($select=ReferencingAttribute,ReferencedEntity,"
     "ReferencingEntityNavigationPropertyName)",
@@ -272,6 +274,7 @@ class _Attribute(_Wire):
     is_valid_for_create: bool = True
     is_valid_for_update: bool = True
     is_valid_for_read: bool = True
+    is_custom_attribute: bool = False
     required_level: _Value | None = None
 
     @property
@@ -343,7 +346,7 @@ async def _definition(
 ) -> _Shape:
     try:
         resource = address(_definition_path(table), **options)
-        return _decoded(await transport.read(resource), shape, where=f"{transport.name}: {table}")
+        return await _read_as(transport, resource, shape, table=table)
     except RequestRefusedError as error:
         if error.status != 404:  # noqa: PLR2004 - not found
             raise
@@ -358,23 +361,21 @@ async def _details(transport: Transport, table: str, cast: _Cast) -> list[_Detai
     type_name, select, expand = cast
     path = f"{_definition_path(table)}/Attributes/Microsoft.Dynamics.CRM.{type_name}"
     options = {"select": select, "expand": expand} if expand else {"select": select}
-    body = await transport.read(address(path, **options))
-    return _decoded(body, _Details, where=f"{transport.name}: {table}").value
+    return (await _read_as(transport, address(path, **options), _Details, table=table)).value
+
+
+async def _read_as(
+    transport: Transport, resource: str, shape: type[_Shape], *, table: str
+) -> _Shape:
+    return await read_decoded(
+        partial(transport.read, resource),
+        msgspec.json.Decoder(shape).decode,
+        where=f"{transport.name}: {table}",
+    )
 
 
 def _definition_path(table: str) -> str:
     return f"EntityDefinitions(LogicalName={literal(table)})"
-
-
-def _decoded(body: bytes, shape: type[_Shape], *, where: str) -> _Shape:
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise IncompleteReadError(
-            "the description of the table cannot be read",
-            where=where,
-            why=redact(str(error)),
-        ) from None
 
 
 def _schema(
@@ -417,6 +418,7 @@ def _column(attribute: _Attribute, details: Mapping[str, _Detail]) -> Column:
         date_time_behavior=behavior.value if behavior else "",
         options=frozenset(each.value for each in detail.options),
         targets=tuple(detail.targets or ()),
+        is_custom=attribute.is_custom_attribute,
     )
 
 

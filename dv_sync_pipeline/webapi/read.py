@@ -4,15 +4,15 @@ Belongs here: pages, rows by id, counts, and the proof that a read is complete (
 Does not belong here: what follows from a row that is not there.
 """
 
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from dv_sync_pipeline.errors import IncompleteReadError, SchemaMismatchError
-from dv_sync_pipeline.redact import redact
+from dv_sync_pipeline.webapi.decoding import read_decoded
 from dv_sync_pipeline.webapi.metadata import LOOKUP_TABLE, TableSchema
 from dv_sync_pipeline.webapi.odata import address, guid, include_annotations, max_page_size
 from dv_sync_pipeline.webapi.together import together
@@ -20,15 +20,11 @@ from dv_sync_pipeline.webapi.transport import Transport
 
 __all__ = ["count", "read_pages", "read_rows"]
 
-_log = logging.getLogger(__name__)
-
 COUNT_MAX = 5000
 """Where counting stops: that many, or more (DATAVERSE 6.3)."""
 
 _IDS_MAX = 25
 """`a eq x or b eq y ...` is 4n - 1 nodes of a filter; OData libraries stop at 100 by default."""
-
-_ATTEMPTS_PER_PAGE = 3
 
 
 class _Page(msgspec.Struct):
@@ -41,16 +37,24 @@ _PAGE = msgspec.json.Decoder(_Page, float_hook=Decimal)
 
 
 async def read_pages(
-    transport: Transport, schema: TableSchema, columns: Sequence[str], *, rows_per_page: int
+    transport: Transport,
+    schema: TableSchema,
+    columns: Sequence[str],
+    *,
+    rows_per_page: int,
+    condition: str = "",
 ) -> AsyncIterator[list[dict[str, Any]]]:
     """All rows, page by page, in the default order, which is that of the id (DATAVERSE 6.2).
+
+    `condition` is an OData filter, if only some of them are wanted.
 
     Raises `IncompleteReadError` when a page cannot be read as one or a link repeats; the pages
     yielded before are then worth nothing as a whole.
     """
     prefer = ",".join([max_page_size(rows_per_page), *_annotations(schema, columns)])
     where = f"{transport.name}: {schema.name}"
-    page = await _page(transport.read, _rows_address(schema, columns), prefer=prefer, where=where)
+    resource = _rows_address(schema, columns, **_filter(condition))
+    page = await _page(transport.read, resource, prefer=prefer, where=where)
     yield page.value
     followed: set[str] = set()
     while page.next_link is not None:
@@ -74,12 +78,17 @@ async def read_rows(
     return [row for page in pages for row in page.value]
 
 
-async def count(transport: Transport, schema: TableSchema) -> int | None:
+async def count(transport: Transport, schema: TableSchema, *, condition: str = "") -> int | None:
     """How many rows there are, or None at the limit of counting."""
-    page = await _only_page(transport, _rows_address(schema, (), top="1", count="true"))
+    resource = _rows_address(schema, (), top="1", count="true", **_filter(condition))
+    page = await _only_page(transport, resource)
     if page.count is None:
         raise _incomplete(f"{transport.name}: {schema.name}", why="@odata.count is missing")
     return page.count if page.count < COUNT_MAX else None
+
+
+def _filter(condition: str) -> dict[str, str]:
+    return {"filter": condition} if condition else {}
 
 
 def _rows_address(schema: TableSchema, columns: Sequence[str], **options: str) -> str:
@@ -120,16 +129,7 @@ async def _only_page(transport: Transport, resource: str, *, prefer: str = "") -
 async def _page(
     fetch: Callable[..., Awaitable[bytes]], resource: str, *, prefer: str, where: str
 ) -> _Page:
-    """One whole page; one that cannot be decoded is fetched again as a whole."""
-    why = ""
-    for _ in range(_ATTEMPTS_PER_PAGE):
-        body = await fetch(resource, prefer=prefer)
-        try:
-            return _PAGE.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            why = redact(str(error))
-            _log.warning("%s: an answer could not be decoded: %s", where, why)
-    raise _incomplete(where, why=why)
+    return await read_decoded(partial(fetch, resource, prefer=prefer), _PAGE.decode, where=where)
 
 
 def _incomplete(where: str, *, why: str) -> IncompleteReadError:
