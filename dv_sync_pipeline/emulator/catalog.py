@@ -124,6 +124,11 @@ class Table:
         )
 
     @cached_property
+    def has_rules(self) -> bool:
+        """Whether values of a row follow from others, or a plug-in looks at them."""
+        return bool(self.amounts or self.images or self.definition.business_rules)
+
+    @cached_property
     def has_state(self) -> bool:
         """Whether rows have a state and a status reason."""
         return "statecode" in self.columns

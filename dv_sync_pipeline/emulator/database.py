@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Database", "fold", "quoted"]
+__all__ = ["Database", "fold", "literal", "quoted"]
 
 
 def fold(text: str | None) -> str | None:
@@ -25,6 +25,13 @@ def fold(text: str | None) -> str | None:
 def quoted(name: str) -> str:
     """The name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str | float | None) -> str:
+    """The value as an SQL expression."""
+    if value is None:
+        return "NULL"
+    return str(value) if isinstance(value, int | float) else "'" + value.replace("'", "''") + "'"
 
 
 class Database:

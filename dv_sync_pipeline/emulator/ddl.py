@@ -6,10 +6,11 @@ Alternate keys are partial unique indexes over folded text (DATAVERSE 4.6): a ro
 key is not checked.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from dv_sync_pipeline.emulator.catalog import Table, target_column
-from dv_sync_pipeline.emulator.database import quoted
+from dv_sync_pipeline.emulator.database import literal, quoted
 from dv_sync_pipeline.emulator.schema import (
     ColumnDefinition,
     ColumnKind,
@@ -56,11 +57,17 @@ BOOKKEEPING = (
 """The tables beside those of Dataverse; their names cannot be those of a table."""
 
 
-def insert_sql(table: Table) -> str:
-    """The statement that inserts one row of `table.sql_columns`."""
-    names = ", ".join(map(quoted, table.sql_columns))
-    marks = ", ".join("?" * len(table.sql_columns))
-    return f"INSERT INTO {quoted(table.name)} ({names}) VALUES ({marks})"
+def insert_sql(table: Table, names: Iterable[str], shared: Mapping[str, Any]) -> str:
+    """The statement that inserts a row: named columns are bound, shared ones stand in the text.
+
+    Binding takes as long as inserting: what is the same for every row should not be bound for each.
+    """
+    expressions = {name: literal(value) for name, value in shared.items()}
+    expressions |= dict.fromkeys(names, "?")
+    columns = ", ".join(map(quoted, expressions))
+    return (
+        f"INSERT INTO {quoted(table.name)} ({columns}) VALUES ({', '.join(expressions.values())})"
+    )
 
 
 def index_name(table: str, part: str) -> str:

@@ -1,17 +1,21 @@
-"""Bodies of writes: from a JSON object to the kept values of a row.
+"""Bodies of writes: from JSON objects to the kept values of rows.
 
 Belongs here: which properties count, which are silently ignored and which are refused (DATAVERSE
 3.2, 4.1, 5), and resolving references. Does not belong here: rules between columns and SQL
 (`writes.py`), and single values (`values.py`).
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import UNSET
 
 from dv_sync_pipeline.emulator import references, replies
 from dv_sync_pipeline.emulator.catalog import Table, target_column
 from dv_sync_pipeline.emulator.navigation import Collection, find_collection
+from dv_sync_pipeline.emulator.new_rows import NewRows, property_names
 from dv_sync_pipeline.emulator.schema import ColumnDefinition, ColumnKind, LookupDefinition
 from dv_sync_pipeline.emulator.security import Action, ColumnRight, User, find_user
 from dv_sync_pipeline.emulator.store import Store
@@ -57,16 +61,73 @@ class PayloadReader:
         self._user = user
         self._bound: dict[tuple[str, str, str], dict[str, str]] = {}
 
-    def read_new(self, table: Table, payload: Any) -> tuple[dict[str, Any], Nested]:
-        """The values that a create sets, and the rows nested in it."""
-        nested = Nested()
-        values = self._read(table, payload, table.creatable, nested)
-        self._require_columns(table, values, ColumnRight.CREATE)
-        return values, nested
+    def read_new(
+        self, table: Table, payloads: Sequence[Any]
+    ) -> tuple[NewRows, Mapping[int, Nested]]:
+        """The values that creates set, and by its place in the list what is nested in a row.
+
+        Raises the error of the first row that has one.
+        """
+        try:
+            return self._read_new(table, payloads)
+        except replies.DataverseError:
+            # Found column by column; what a client is told goes by rows.
+            for payload in payloads if len(payloads) > 1 else ():
+                self._read_new(table, [payload])
+            raise
+
+    def _read_new(
+        self, table: Table, payloads: Sequence[Any]
+    ) -> tuple[NewRows, Mapping[int, Nested]]:
+        for payload in payloads:
+            _require_object(payload)
+        rows, nested = NewRows(len(payloads)), defaultdict[int, Nested](Nested)
+        for name in property_names(payloads):
+            given = [payload.get(name, UNSET) for payload in payloads]
+            decode = table.creatable.get(name)
+            if decode is not None:
+                if name in table.required and None in given:
+                    raise replies.required_column(table.name, name)
+                rows.decode(name, given, decode)
+            elif name[:1] != "@":  # what is said about the object itself is not about a column
+                self._read_special_column(table, name, given, rows, nested)
+        self._require_columns(table, rows.columns, ColumnRight.CREATE)
+        return rows, nested
+
+    def _read_special_column(
+        self,
+        table: Table,
+        name: str,
+        given: Sequence[Any],
+        rows: NewRows,
+        nested: defaultdict[int, Nested],
+    ) -> None:
+        """A property that is no plain writable column, of each row that has it."""
+        known: dict[str, dict[str, Any]] = {}  # a text means the same in every row
+        for row, value in enumerate(given):
+            if value is UNSET:
+                continue
+            values = known.get(value) if value.__class__ is str else None
+            if values is None:
+                values = {}
+                self._read_special(table, name, value, values, nested[row])
+                if value.__class__ is str:
+                    known[value] = values
+            rows.update(row, values)
 
     def read_changes(self, table: Table, payload: Any) -> dict[str, Any]:
         """The values that an update sets."""
-        values = self._read(table, payload, table.updatable, None)
+        _require_object(payload)
+        values: dict[str, Any] = {}
+        for name, value in payload.items():
+            decode = table.updatable.get(name)
+            if decode is None:
+                if name[:1] != "@":
+                    self._read_special(table, name, value, values, None)
+            elif value is None:
+                _clear(table, name, values)
+            else:
+                values[name] = decode(value)
         self._require_columns(table, values, ColumnRight.UPDATE)
         return values
 
@@ -74,23 +135,6 @@ class PayloadReader:
         for name in table.secured & values.keys() if table.secured else ():
             if not self._user.may(right, table, name):
                 raise replies.secured_column(self._user.id, column=name, right=right.name)
-
-    def _read(
-        self, table: Table, payload: Any, decoders: Mapping[str, Any], nested: Nested | None
-    ) -> dict[str, Any]:
-        if not isinstance(payload, dict):
-            raise replies.malformed_json("The body must be a JSON object.")
-        values: dict[str, Any] = {}
-        for name, value in payload.items():
-            decode = decoders.get(name)
-            if decode is None:
-                if name[:1] != "@":  # what is said about the object itself is not about a column
-                    self._read_special(table, name, value, values, nested)
-            elif value is None:
-                _clear(table, name, values)
-            else:
-                values[name] = decode(value)
-        return values
 
     def _read_special(
         self, table: Table, name: str, value: Any, values: dict[str, Any], nested: Nested | None
@@ -208,6 +252,11 @@ class PayloadReader:
 
 def _is_writable(column: ColumnDefinition) -> bool:
     return column.valid_for_create or column.valid_for_update
+
+
+def _require_object(payload: Any) -> None:
+    if not isinstance(payload, dict):
+        raise replies.malformed_json("The body must be a JSON object.")
 
 
 def _clear(table: Table, name: str, values: dict[str, Any]) -> None:

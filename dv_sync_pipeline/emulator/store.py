@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from dv_sync_pipeline.emulator import ddl, money
 from dv_sync_pipeline.emulator.catalog import Catalog, Table, target_column
@@ -25,6 +27,7 @@ from dv_sync_pipeline.emulator.database import Database, quoted
 from dv_sync_pipeline.emulator.define import companions
 from dv_sync_pipeline.emulator.ids import rising_ids
 from dv_sync_pipeline.emulator.messages import filter_rows
+from dv_sync_pipeline.emulator.new_rows import NewRows, property_names
 from dv_sync_pipeline.emulator.privileges import privilege_rows
 from dv_sync_pipeline.emulator.schema import (
     ColumnDefinition,
@@ -40,6 +43,7 @@ from dv_sync_pipeline.emulator.watching import Nobody, Watcher
 __all__ = ["Store", "default_state"]
 
 _FIRST_CUSTOM_TYPE_CODE = 10_000
+_ROWS_AT_ONCE = 1000
 _COMPANION_ROWS: Mapping[str, Callable[[TableDefinition], Iterable[dict[str, Any]]]] = {
     "sdkmessagefilter": filter_rows,
     "privilege": privilege_rows,
@@ -285,9 +289,14 @@ class Store:
 
     # ---- rows -----------------------------------------------------------------------------------
 
-    def insert(self, table: Table, rows: Iterable[Sequence[Any]]) -> None:
-        """Insert complete rows in the order of `table.sql_columns`."""
-        self.database.executemany(ddl.insert_sql(table), rows)
+    def insert(self, table: Table, rows: NewRows) -> None:
+        """Insert rows, each with an id and a version from now on."""
+        rows.fill(table.primary_id, self.new_id)
+        rows.columns["versionnumber"] = [self.next_version() for _ in range(rows.count)]
+        rows.settle()
+        bound = rows.columns.keys()
+        shared = {name: value for name, value in rows.shared.items() if name not in bound}
+        self.database.executemany(ddl.insert_sql(table, bound, shared), rows.records(bound))
 
     def load_rows(self, table_name: str, rows: Iterable[Mapping[str, Any]]) -> int:
         """Insert prepared rows quickly; their number is returned.
@@ -299,16 +308,11 @@ class Store:
         """
         table = self.catalog.table(table_name)
         defaults = self.defaults(table)
-        count = 0
-
-        def prepared() -> Iterable[tuple[Any, ...]]:
-            nonlocal count
-            for row in rows:
-                count += 1
-                yield self._prepare(table, defaults, row)
-
+        remaining, count = iter(rows), 0
         with self.transaction():
-            self.insert(table, prepared())
+            while some := list(islice(remaining, _ROWS_AT_ONCE)):
+                self.insert(table, self._prepare(table, defaults, some))
+                count += len(some)
             self.save_version()
         return count
 
@@ -338,23 +342,24 @@ class Store:
         }
 
     def _prepare(
-        self, table: Table, defaults: Mapping[str, Any], row: Mapping[str, Any]
-    ) -> tuple[Any, ...]:
-        values = {**defaults, "versionnumber": self.next_version()}
-        decoders = table.decoders
-        for name, value in row.items():
-            if value is None or name not in decoders:
-                values[name] = value
+        self, table: Table, defaults: Mapping[str, Any], bodies: Sequence[Mapping[str, Any]]
+    ) -> NewRows:
+        rows = NewRows(len(bodies))
+        rows.shared = defaults
+        for name in property_names(bodies):
+            given = [body.get(name, UNSET) for body in bodies]
+            if name in table.decoders:
+                rows.decode(name, given, table.decoders[name])
             else:
-                values[name] = decoders[name](value)
+                rows.columns[name] = given
         for name in table.polymorphic:
-            if isinstance(values.get(name), tuple):
-                values[target_column(name)], values[name] = values[name]
-        if table.primary_id not in values:
-            values[table.primary_id] = self.new_id()
+            _split_pointers(rows, name)
         if table.amounts:
-            money.complete(self, table, values)
-        return tuple(map(values.get, table.sql_columns))
+            for row in range(rows.count):
+                values = rows.said(row)
+                money.complete(self, table, values)
+                rows.update(row, values)
+        return rows
 
     # ---- settings -------------------------------------------------------------------------------
 
@@ -365,6 +370,13 @@ class Store:
     def set_setting(self, name: str, value: str) -> None:
         """Remember a fact about the environment."""
         self.database.execute("INSERT OR REPLACE INTO _dv_setting VALUES (?, ?)", (name, value))
+
+
+def _split_pointers(rows: NewRows, name: str) -> None:
+    """Table and id, given as a pair, into the two columns that keep them."""
+    for row, pointer in enumerate(rows.columns.get(name, ())):
+        if isinstance(pointer, tuple):
+            rows.update(row, {target_column(name): pointer[0], name: pointer[1]})
 
 
 def default_state(table: Table) -> dict[str, Any]:

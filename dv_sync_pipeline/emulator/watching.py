@@ -6,12 +6,13 @@ belong here: what it does with it (`hooks.py`), and the feed of changes, which r
 The functions are called by `writes.py` and `cascades.py` around their SQL, inside the transaction.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from dv_sync_pipeline.emulator.catalog import Table
 from dv_sync_pipeline.emulator.database import Database, quoted
+from dv_sync_pipeline.emulator.new_rows import NewRows
 from dv_sync_pipeline.emulator.webhook_payload import Pair, RowChange
 
 __all__ = ["Nobody", "Watcher", "watch_creates", "watch_pair", "watched_delete", "watched_update"]
@@ -45,11 +46,11 @@ class WatchedStore(Protocol):
     watcher: Watcher
 
 
-def watch_creates(store: WatchedStore, table: Table, records: Iterable[Sequence[Any]]) -> None:
-    """Rows were inserted, complete and in the order of `table.sql_columns`."""
+def watch_creates(store: WatchedStore, table: Table, rows: NewRows) -> None:
+    """Rows were inserted; they are complete."""
     if not store.watcher.watches("Create", table.name):
         return
-    for record in records:
+    for record in rows.records(table.sql_columns):
         row = dict(zip(table.sql_columns, record, strict=True))
         submitted = {name: value for name, value in row.items() if value is not None}
         store.watcher.written(

@@ -6,7 +6,8 @@ bodies (`payloads.py`) and HTTP (`rows_write.py`, `bulk.py`). A caller wraps it 
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from dv_sync_pipeline.emulator import cascades, money, pictures, references, replies
@@ -16,6 +17,7 @@ from dv_sync_pipeline.emulator.catalog import Table, target_column
 from dv_sync_pipeline.emulator.database import quoted
 from dv_sync_pipeline.emulator.environment import EmulatedEnvironment
 from dv_sync_pipeline.emulator.navigation import Collection
+from dv_sync_pipeline.emulator.new_rows import NewRows
 from dv_sync_pipeline.emulator.payloads import Nested, PayloadReader
 from dv_sync_pipeline.emulator.security import Action, User
 from dv_sync_pipeline.emulator.states import check_new_state, check_state_change, require_active
@@ -25,7 +27,9 @@ from dv_sync_pipeline.emulator.webhook_payload import Pair
 __all__ = ["Writer"]
 
 _STATE_COLUMNS = frozenset({"statecode", "statuscode"})
+_COLUMNS_WITH_RULES = frozenset({"statuscode", "overriddencreatedon", "ownerid"})
 _ANY_VERSION = "*"
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Writer:
@@ -39,59 +43,55 @@ class Writer:
 
     # ---- create ---------------------------------------------------------------------------------
 
-    def create(self, table: Table, payload: Any, *, preset: Mapping[str, Any] | None = None) -> str:
+    def create(self, table: Table, payload: Any, *, preset: Mapping[str, Any] = _NOTHING) -> str:
         """Create a row and return its id; `preset` are values that the URL gave."""
         return self.create_many(table, [payload], preset=preset)[0]
 
     def create_many(
-        self, table: Table, payloads: Iterable[Any], *, preset: Mapping[str, Any] | None = None
+        self, table: Table, payloads: Sequence[Any], *, preset: Mapping[str, Any] = _NOTHING
     ) -> list[str]:
         """Create rows, all or none, and return their ids in order."""
         if not table.definition.can_create:
             raise replies.unsupported_message()
         self._user.require(Action.CREATE, table)
-        complete = self._completer(table, preset or {})
-        records, nested = [], []
-        for payload in payloads:
-            values, inside = self._reader.read_new(table, payload)
-            check_business_rules(table, values)
-            self._create_parents(values, inside)
-            records.append(complete(values))
-            nested.append(inside)
-        self._insert(table, records)
-        ids = [str(record[0]) for record in records]
-        for row_id, inside in zip(ids, nested, strict=True):
-            if inside.children or inside.bound:
-                self._create_children(row_id, inside)
+        rows, nested = self._reader.read_new(table, payloads)
+        for row, inside in nested.items():
+            rows.update(row, self._create_parents(inside))
+        for name in preset.keys() - rows.columns.keys():
+            rows.columns[name] = [preset[name]] * rows.count
+        rows.shared = {**self._store.defaults(table), **self._authorship(table)}
+        self._apply_rules(table, rows)
+        self._insert(table, rows)
+        ids = rows.columns[table.primary_id]
+        for row, inside in nested.items():
+            self._create_children(ids[row], inside)
         return ids
 
-    def _completer(
-        self, table: Table, preset: Mapping[str, Any]
-    ) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
-        """What makes a complete record of the values of a body."""
-        store, primary_id, names = self._store, table.primary_id, table.sql_columns
-        defaults = {**store.defaults(table), **self._authorship(table), **preset}
+    def _apply_rules(self, table: Table, rows: NewRows) -> None:
+        """The rules between columns, row by row; of most rows no column takes part in one."""
+        if table.has_rules or not _COLUMNS_WITH_RULES.isdisjoint(rows.columns):
+            for row in range(rows.count):
+                rows.update(row, self._complete(table, rows.said(row), rows.shared))
 
-        def complete(given: dict[str, Any]) -> tuple[Any, ...]:
-            if table.has_state and "statuscode" in given:
-                check_new_state(table, given)
-            values = {**defaults, **given}
-            if not values.get(primary_id):
-                values[primary_id] = store.new_id()
-            if given.get("overriddencreatedon"):
-                # The given date is shown as createdon, the real one beside it (DATAVERSE 11).
-                values["createdon"] = given["overriddencreatedon"]
-                values["overriddencreatedon"] = defaults["createdon"]
-            if "ownerid" in given:
-                values["owningbusinessunit"] = self._unit_of(values)
-            if table.amounts:
-                money.complete(store, table, values)
-            if table.images:
-                pictures.complete(store, table, values)
-            values["versionnumber"] = store.next_version()
-            return tuple(map(values.get, names))
-
-        return complete
+    def _complete(
+        self, table: Table, given: dict[str, Any], defaults: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The values of a new row, of which a client has given some."""
+        check_business_rules(table, given)
+        if table.has_state and "statuscode" in given:
+            check_new_state(table, given)
+        values = {**defaults, **given}
+        if given.get("overriddencreatedon"):
+            # The given date is shown as createdon, the real one beside it (DATAVERSE 11).
+            values["createdon"] = given["overriddencreatedon"]
+            values["overriddencreatedon"] = defaults["createdon"]
+        if "ownerid" in given:
+            values["owningbusinessunit"] = self._unit_of(values)
+        if table.amounts:
+            money.complete(self._store, table, values)
+        if table.images:
+            pictures.complete(self._store, table, values)
+        return values
 
     def _authorship(self, table: Table) -> dict[str, Any]:
         values = {"createdby": self._user.id, "modifiedby": self._user.id}
@@ -114,12 +114,12 @@ class Writer:
             (values["ownerid"],),
         )
 
-    def _insert(self, table: Table, records: Sequence[Sequence[Any]]) -> None:
+    def _insert(self, table: Table, rows: NewRows) -> None:
         try:
-            self._store.insert(table, records)
+            self._store.insert(table, rows)
         except sqlite3.IntegrityError as error:
             raise self._duplicate(table, error) from None
-        watch_creates(self._store, table, records)
+        watch_creates(self._store, table, rows)
 
     def _duplicate(self, table: Table, error: sqlite3.IntegrityError) -> replies.DataverseError:
         """Which of the unique indexes was violated, from SQLite's message."""
@@ -128,11 +128,14 @@ class Writer:
                 return replies.duplicate_key(key.display_name or key.schema_name, key.columns)
         return replies.duplicate_id(self._environment.switches.duplicate_id_code)
 
-    def _create_parents(self, values: dict[str, Any], nested: Nested) -> None:
+    def _create_parents(self, nested: Nested) -> dict[str, Any]:
+        """Create the rows that a new row points to; the values of its lookups."""
+        values: dict[str, Any] = {}
         for parent in nested.parents:
             values[parent.column.name] = self.create(parent.table, parent.payload)
             if parent.column.is_polymorphic:
                 values[target_column(parent.column.name)] = parent.table.name
+        return values
 
     def _create_children(self, row_id: str, nested: Nested) -> None:
         for children in nested.children:
@@ -300,13 +303,11 @@ class Writer:
         self._user.require(Action.APPEND, collection.target)
         table = self._store.catalog.table(collection.pairs.intersect)
         values = {
-            table.primary_id: self._store.new_id(),
             collection.own_column: row_id,
             collection.other_column: other_id,
-            "versionnumber": self._store.next_version(),
         }
         try:
-            self._store.insert(table, [tuple(map(values.get, table.sql_columns))])
+            self._store.insert(table, NewRows.one(values))
         except sqlite3.IntegrityError:
             raise replies.duplicate_id("0x80040237") from None
         self._watch_pair("Associate", collection, row_id, other_id)

@@ -13,6 +13,7 @@ from dv_sync_pipeline.emulator import define
 from dv_sync_pipeline.emulator.faults import FaultInjector, FaultPlan
 from dv_sync_pipeline.emulator.hooks import Courier, Webhooks
 from dv_sync_pipeline.emulator.messages import filter_id, message_id, message_rows
+from dv_sync_pipeline.emulator.new_rows import NewRows
 from dv_sync_pipeline.emulator.origin import describe_origin, origin_of_request
 from dv_sync_pipeline.emulator.replies import DataverseError
 from dv_sync_pipeline.emulator.store import Store
@@ -113,10 +114,10 @@ class World:
     def create(self, **values):
         """Create a hotel, as `writes.py` does."""
         row = {self.hotel.primary_id: ADLON, "contoso_name": "Adlon", **values}
-        record = tuple(map(row.get, self.hotel.sql_columns))
+        rows = NewRows.one(row)
         with self.store.transaction():
-            self.store.insert(self.hotel, [record])
-            watch_creates(self.store, self.hotel, [record])
+            self.store.insert(self.hotel, rows)
+            watch_creates(self.store, self.hotel, rows)
 
     def update(self, **values):
         """Update it, as `writes.py` does."""
