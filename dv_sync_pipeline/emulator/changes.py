@@ -229,28 +229,37 @@ def _changed_page(
     call: Call, table: Table, projection: Projection, position: _Position, rows_max: int
 ) -> tuple[list[dict[str, Any]], _Position | None]:
     """Rows by rising version, then deletes; a page counts both (DATAVERSE 7.2)."""
+    entries: list[dict[str, Any]] = []
+    sources = (_changed_rows, _deleted_rows)
+    for read in reversed(sources) if call.environment.switches.deletes_listed_first else sources:
+        room = rows_max - len(entries)
+        found, position, is_complete = read(call, table, projection, position, room)
+        entries += found
+        if not is_complete:
+            return entries, replace(position, page=position.page + 1)
+    return entries, None
+
+
+def _changed_rows(
+    call: Call, table: Table, projection: Projection, position: _Position, rows_max: int
+) -> tuple[list[dict[str, Any]], _Position, bool]:
+    """Up to so many rows, the position behind them, and whether there are no more."""
     sql = (
         f'SELECT {projection.sql}, "versionnumber" FROM {quoted(table.name)} AS t {_CHANGED} '
         f'ORDER BY "versionnumber" LIMIT {rows_max + 1}'
     )
-    records = call.store.database.execute(sql, (position.last_version, position.bound)).fetchall()
-    rows = projection.rows(records[:rows_max])
-    if records:
-        last = records[:rows_max][-1][projection.width]
-        position = replace(position, last_version=last, page=position.page + 1)
-    if len(records) > rows_max:
-        return rows, position
-    deletes = _deletes(call, table, position, rows_max - len(rows) + 1)
-    shown = deletes[: rows_max - len(rows)]
-    rows += [_deleted_entry(call, table, row_id) for row_id, _ in shown]
-    if len(deletes) == len(shown):
-        return rows, None
-    last_delete = shown[-1][1] if shown else position.last_delete
-    return rows, replace(position, last_delete=last_delete, page=position.page + 1)
+    parameters = (position.last_version, position.bound)
+    records = call.store.database.execute(sql, parameters).fetchall()
+    shown = records[:rows_max]
+    if shown:
+        position = replace(position, last_version=shown[-1][projection.width])
+    return projection.rows(shown), position, len(records) == len(shown)
 
 
-def _deletes(call: Call, table: Table, position: _Position, rows_max: int) -> list[tuple[str, int]]:
-    """Ids of deleted rows with their versions, each id once."""
+def _deleted_rows(
+    call: Call, table: Table, _projection: Projection, position: _Position, rows_max: int
+) -> tuple[list[dict[str, Any]], _Position, bool]:
+    """As `_changed_rows`, for deletes: each id once, with its newest tombstone."""
     alive = ""
     if not call.environment.switches.recreated_rows_listed_as_deleted:
         alive = (
@@ -259,10 +268,15 @@ def _deletes(call: Call, table: Table, position: _Position, rows_max: int) -> li
         )
     sql = (
         f"SELECT row_id, max(version) AS newest {_DELETED}{alive} "
-        f"GROUP BY row_id ORDER BY newest LIMIT {rows_max}"
+        f"GROUP BY row_id ORDER BY newest LIMIT {rows_max + 1}"
     )
     parameters = (table.name, position.last_delete, position.bound)
-    return call.store.database.execute(sql, parameters).fetchall()
+    records = call.store.database.execute(sql, parameters).fetchall()
+    shown = records[:rows_max]
+    if shown:
+        position = replace(position, last_delete=shown[-1][1])
+    entries = [_deleted_entry(call, table, row_id) for row_id, _ in shown]
+    return entries, position, len(records) == len(shown)
 
 
 def _deleted_entry(call: Call, table: Table, row_id: str) -> dict[str, str]:

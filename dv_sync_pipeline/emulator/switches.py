@@ -28,6 +28,8 @@ class Switches:
             refused with 0x80072491.
         expired_token_status: status for a delta token that is too old: 400, 410 or 500.
         recreated_rows_listed_as_deleted: a delta lists a delete although the row is there again.
+        deletes_listed_first: a delta lists deletes before rows, and not behind them.
+        null_keys_collide: rows with a null in an alternate key are checked like any other.
         inactive_rows_updatable: ordinary columns of an inactive row may be changed (12).
         restricted_delete_status: status for deleting a row that children restrict: 400 or 405.
 
@@ -45,5 +47,7 @@ class Switches:
     tracking_of_untracked_ignored: bool = False
     expired_token_status: int = 400
     recreated_rows_listed_as_deleted: bool = True
+    deletes_listed_first: bool = False
+    null_keys_collide: bool = False
     inactive_rows_updatable: bool = True
     restricted_delete_status: int = 400

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from dv_sync_pipeline.emulator import cascades, money, pictures, references, replies
+from dv_sync_pipeline.emulator import cascades, money, null_keys, pictures, references, replies
 from dv_sync_pipeline.emulator.addresses import Segment
 from dv_sync_pipeline.emulator.business_rules import check_business_rules
 from dv_sync_pipeline.emulator.catalog import Table, target_column
@@ -119,6 +119,8 @@ class Writer:
             self._store.insert(table, rows)
         except sqlite3.IntegrityError as error:
             raise self._duplicate(table, error) from None
+        for record in records if self._environment.switches.null_keys_collide else ():
+            null_keys.check(self._store, table, record[0])
         watch_creates(self._store, table, rows)
 
     def _duplicate(self, table: Table, error: sqlite3.IntegrityError) -> replies.DataverseError:
@@ -210,6 +212,8 @@ class Writer:
             raise self._duplicate(table, error) from None
         if cursor.rowcount == 0:
             raise replies.row_not_found(table.name, row_id)
+        if self._environment.switches.null_keys_collide:
+            null_keys.check(self._store, table, row_id)
 
     def _stamp(self, table: Table, values: dict[str, Any]) -> None:
         """Who changed it, when, and as which version.

@@ -102,6 +102,37 @@ def test_recreated_rows_may_hide_their_delete(turn, api, hotels):
     assert [entry.get("reason") for entry in entries] == [None]
 
 
+def test_deletes_may_come_first(turn, api, brands):
+    """A delta lists deletes behind rows or before them, on pages, too (DATAVERSE 16)."""
+    turn("deletes_listed_first", value=True)
+    gone = [brands.create(), brands.create()]
+    start = api.get("dvc_brands?$select=dvc_name", headers={"Prefer": "odata.track-changes"}).json()
+    for row_id in gone:
+        api.delete(f"dvc_brands({row_id})")
+    new = brands.create()
+
+    link, found = start["@odata.deltaLink"], []
+    while link:
+        page = api.get(link, headers={"Prefer": "odata.maxpagesize=1"}).json()
+        found += [entry.get("id") or entry["dvc_brandid"] for entry in page["value"]]
+        link = page.get("@odata.nextLink")
+
+    assert found == [*gone, new]
+
+
+def test_keys_with_a_null_may_collide(turn, api, rooms, hotels, refusal):
+    """Rows with a null in a key are checked for uniqueness, or not (DATAVERSE 16)."""
+    hotel = {"dvc_HotelId@odata.bind": f"/dvc_hotels({hotels.create(dvc_code=hotels.mark)})"}
+    rooms.create(**hotel)
+    turn("null_keys_collide", value=True)
+
+    created = api.post("dvc_rooms", json=hotel)
+    room_id = rooms.create(dvc_number="1", **hotel)
+    updated = api.patch(f"dvc_rooms({room_id})", json={"dvc_number": None})
+
+    assert refusal(created) == refusal(updated) == (412, "0x80060892")
+
+
 def test_tracking_of_an_untracked_table_may_be_ignored(turn, api):
     """track-changes on a table without tracking is refused or ignored (DATAVERSE 16)."""
     turn("tracking_of_untracked_ignored", value=True)
