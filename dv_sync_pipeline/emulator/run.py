@@ -35,7 +35,7 @@ from dv_sync_pipeline.emulator.samples import Sample
 from dv_sync_pipeline.emulator.server import ServedEnvironment, open_port, serve
 from dv_sync_pipeline.emulator.store import Store
 from dv_sync_pipeline.emulator.sync_file import Connection, write_sync_file
-from dv_sync_pipeline.emulator.system import find_user, found_environment
+from dv_sync_pipeline.emulator.system import READER, assign_role, find_user, found_environment
 from dv_sync_pipeline.emulator.users import ADMINISTRATOR, PIPELINE, TENANT_ID, USERS, add_users
 from dv_sync_pipeline.errors import UsageError
 
@@ -203,6 +203,8 @@ def _fill(store: Store, name: str, options: EmulatorOptions) -> None:
             store.create_table(definition)
         for table, rows in side.rows(options.seed, options.rows):
             store.load_rows(table, rows)
+        for user_id in side.readers:
+            assign_role(store, user_id, role=READER)
 
 
 def _open_tokens(

@@ -53,7 +53,7 @@ class Step:
     def parked(self):
         """Case → reason, of the rows that the command says are parked."""
         return {
-            self.before.primary.case_of(row["primary_id"]): row["reason"]
+            self.before.primary.ids[row["primary_id"]]: row["reason"]
             for table in self.results()
             for row in table["parked_rows"]
         }
@@ -109,7 +109,7 @@ def test_foreign_rows_and_unmapped_columns_stay_as_they_are(story, step):
 
 def test_the_fences_would_fall(story):
     """There are foreign rows, and columns of the department's own that are filled."""
-    secondary = story["plan"].before.secondary.cases()
+    secondary = story["plan"].before.secondary.rows
 
     assert len(untouchable(story)) > 3
     assert any(row.get("dept_costcentre") for row in secondary.values())
@@ -149,7 +149,7 @@ def test_drift_stops_only_its_table(story, step):
     tables = {table["table"] for table in story[step].results()}
 
     assert (3, FAILING_TABLES) == (story[step].code, story[step].failed_tables())
-    assert {table["table"] for table in story[step].before.tables} - FAILING_TABLES == tables
+    assert story[step].before.tables.keys() - FAILING_TABLES == tables
 
 
 def test_rows_that_wait_are_counted(story):

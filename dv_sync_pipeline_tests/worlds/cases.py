@@ -5,18 +5,23 @@ through `judge.Environment` and understands `sync.yaml` on its own: no line of t
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, TypeAlias
 
-from dv_sync_pipeline_tests.worlds.judge import STATUS, Judge
+from dv_sync_pipeline_tests.worlds.judge import STATUS, Environment, Judge
 
-NAME = "contoso_name"
 STAMPS = frozenset(
     {"@odata.etag", "versionnumber", "modifiedon", "_modifiedby_value", "_modifiedonbehalfby_value"}
 )
 """What the platform itself changes in a row when somebody writes to it."""
+
+FOLLOWERS: Mapping[str, tuple[str, ...]] = {
+    "ownerid": ("_owninguser_value", "_owningteam_value", "_owningbusinessunit_value"),
+    "transactioncurrencyid": ("exchangerate",),
+}
+"""What the platform computes from a lookup."""
 
 Case: TypeAlias = tuple[str, str]
 """A table by its name in the primary, and the name of a row in it."""
@@ -27,33 +32,19 @@ class Side:
     """One environment at one moment.
 
     Attributes:
-        rows: table by its name in the primary → all rows.
-        ids: table → name of its id column.
+        rows: case → row, of the synchronized tables.
+        ids: GUID → case, of them.
+        matched: GUID → table and value of the matching column, of tables that are only pointed to.
 
     """
 
-    rows: Mapping[str, list[dict]]
-    ids: Mapping[str, str]
+    rows: Mapping[Case, dict]
+    ids: Mapping[str, Case]
+    matched: Mapping[str, Case]
 
-    def cases(self) -> dict[Case, dict]:
-        """Each row by its case; `AssertionError` if two rows have one name."""
-        cases = {(table, row[NAME]): row for table, rows in self.rows.items() for row in rows}
-        assert len(cases) == sum(map(len, self.rows.values())), "two rows have the same name"
-        return cases
-
-    def names(self) -> dict[str, str]:
-        """GUID → the row's name."""
-        return {
-            row[self.ids[table]]: row[NAME] for table, rows in self.rows.items() for row in rows
-        }
-
-    def case_of(self, row_id: str) -> Case:
-        """The case of the row with that GUID."""
-        for table, rows in self.rows.items():
-            for row in rows:
-                if row[self.ids[table]] == row_id:
-                    return table, row[NAME]
-        raise KeyError(row_id)
+    def pointed_to(self, row_id: str) -> Case:
+        """The row with that GUID, in words that are the same in both environments."""
+        return self.ids.get(row_id) or self.matched[row_id]
 
 
 @dataclass(frozen=True)
@@ -62,13 +53,13 @@ class View:
 
     Attributes:
         primary, secondary: the sides.
-        tables: the `tables` part of `sync.yaml`.
+        tables: table → its part of `sync.yaml`.
 
     """
 
     primary: Side
     secondary: Side
-    tables: list[dict]
+    tables: Mapping[str, dict]
 
     def differences(self) -> set[Case]:
         """The primary's rows that the secondary does not show exactly as they are mapped."""
@@ -77,14 +68,13 @@ class View:
 
     def foreign(self) -> set[Case]:
         """The secondary's rows that the primary does not have."""
-        return self.secondary.cases().keys() - self.primary.cases().keys()
+        return self.secondary.rows.keys() - self.primary.rows.keys()
 
     def _readable(self, side: Side, position: int) -> dict[Case, dict[str, Any]]:
         """Case → target column → value; `position` is 0 for source columns, 1 for target ones."""
-        names, settings = side.names(), {table["table"]: table for table in self.tables}
         return {
-            case: dict(_readable(row, settings[case[0]], names, position))
-            for case, row in side.cases().items()
+            case: dict(_readable(row, self.tables[case[0]], side, position))
+            for case, row in side.rows.items()
         }
 
     def fences(self, *, foreign: set[Case]) -> dict[str, str]:
@@ -92,28 +82,55 @@ class View:
 
         Of a foreign row that is everything, of the others the columns that are not mapped.
         """
-        settings = {table["table"]: table for table in self.tables}
+        rows = self.secondary.rows
         return {
-            row[self.secondary.ids[case[0]]]: _digest(
-                row if case in foreign else _unmapped(row, settings[case[0]])
+            row_id: _digest(
+                rows[case] if case in foreign else _unmapped(rows[case], self.tables[case[0]])
             )
-            for case, row in self.secondary.cases().items()
+            for row_id, case in self.secondary.ids.items()
         }
 
 
 def look(judge: Judge) -> View:
     """Read everything of both environments."""
-    sides = [
-        Side(
-            rows={table["table"]: environment.rows(name_of(table)) for table in judge.tables},
-            ids={table["table"]: f"{name_of(table)}id" for table in judge.tables},
-        )
-        for environment, name_of in (
-            (judge.primary, lambda table: table["table"]),
-            (judge.secondary, lambda table: table.get("target", table["table"])),
-        )
-    ]
-    return View(*sides, judge.tables)
+    tables = {table["table"]: table for table in judge.tables}
+    targets = {name: table.get("target", name) for name, table in tables.items()}
+    return View(
+        _look_at(judge.primary, tables, dict(zip(tables, tables, strict=True))),
+        _look_at(judge.secondary, tables, targets),
+        tables,
+    )
+
+
+def _look_at(environment: Environment, tables: Mapping[str, dict], called: dict[str, str]) -> Side:
+    """One side; `called` is what it calls each table."""
+    rows, ids = {}, {}
+    for table, name in called.items():
+        description = environment.describe(name)
+        for row in environment.rows(name):
+            case = table, row[description["PrimaryNameAttribute"]]
+            assert case not in rows, f"two rows are called {case}"
+            rows[case] = row
+            ids[row[description["PrimaryIdAttribute"]]] = case
+    return Side(rows, ids, _matched(environment, tables))
+
+
+def _matched(environment: Environment, tables: Mapping[str, dict]) -> dict[str, Case]:
+    rules = {
+        (target["table"], target["by"])
+        for table in tables.values()
+        for _, _, targets in _lookups(table)
+        for target in targets
+        if isinstance(target, dict) and "by" in target
+    }
+    return {
+        row[environment.describe(table)["PrimaryIdAttribute"]]: (table, row[by])
+        for table, by in rules
+        for row in environment.rows(table)
+    }
+
+
+# ---- sync.yaml ----------------------------------------------------------------------------------
 
 
 def _columns(table: dict) -> list[tuple[str, str]]:
@@ -124,19 +141,29 @@ def _columns(table: dict) -> list[tuple[str, str]]:
     )
 
 
-def _readable(row: dict, table: dict, names: dict[str, str], position: int):
+def _lookups(table: dict) -> Iterator[tuple[str, str, list]]:
+    """Source and target column of each lookup, and the tables that it may point to."""
+    for column, lookup in table.get("lookups", {}).items():
+        settings = lookup if isinstance(lookup, dict) else {}
+        targets = settings.get("tables", lookup)
+        name = settings.get("column", column)
+        yield column, name, targets if isinstance(targets, list) else [targets]
+
+
+def _readable(row: dict, table: dict, side: Side, position: int) -> Iterator[tuple[str, Any]]:
     for pair in _columns(table):
         yield pair[1], row.get(pair[position], "no such column")
-    for column in table.get("lookups", {}):
-        parent_id = row[f"_{column}_value"]
-        yield column, parent_id and names[parent_id]
+    for *pair, _ in _lookups(table):
+        row_id = row[f"_{pair[position]}_value"]
+        yield pair[1], row_id and side.pointed_to(row_id)
     for column in STATUS:
         yield column, row[column]
 
 
 def _unmapped(row: dict, table: dict) -> dict:
     mapped = {target for _, target in _columns(table)} | {*STATUS, *STAMPS}
-    mapped |= {f"_{column}_value" for column in table.get("lookups", {})}
+    for _, target, _ in _lookups(table):
+        mapped |= {f"_{target}_value", *FOLLOWERS.get(target, ())}
     return {name: value for name, value in row.items() if name not in mapped}
 
 

@@ -14,6 +14,7 @@ import httpx
 import yaml
 
 STATUS = ("statecode", "statuscode")
+DESCRIPTION = ("EntitySetName", "PrimaryIdAttribute", "PrimaryNameAttribute")
 
 
 class Environment:
@@ -31,7 +32,7 @@ class Environment:
         self._http = httpx.Client(verify=trust, trust_env=False, timeout=30)
         self._http.headers["authorization"] = f"Bearer {self._token(folder)}"
         self._api = f"{self.settings['url']}/api/data/v9.2"
-        self._entity_sets: dict[str, str] = {}
+        self._descriptions: dict[str, dict] = {}
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -51,14 +52,18 @@ class Environment:
         answer.raise_for_status()
         return answer.json()["access_token"]
 
-    def address(self, table: str) -> str:
-        """Where the rows of a table are, by its own metadata (DATAVERSE 3.1: never derived)."""
-        if table not in self._entity_sets:
+    def describe(self, table: str) -> dict:
+        """What the table says of itself: entity set, id column, name column (DATAVERSE 3.1)."""
+        if table not in self._descriptions:
             where = f"{self._api}/EntityDefinitions(LogicalName='{table}')"
-            answer = self._http.get(where, params={"$select": "EntitySetName"})
+            answer = self._http.get(where, params={"$select": ",".join(DESCRIPTION)})
             answer.raise_for_status()
-            self._entity_sets[table] = answer.json()["EntitySetName"]
-        return f"{self._api}/{self._entity_sets[table]}"
+            self._descriptions[table] = answer.json()
+        return self._descriptions[table]
+
+    def address(self, table: str) -> str:
+        """Where the rows of a table are."""
+        return f"{self._api}/{self.describe(table)['EntitySetName']}"
 
     def rows(self, table: str) -> list[dict]:
         """Every row with every column, numbers with a decimal point exact."""

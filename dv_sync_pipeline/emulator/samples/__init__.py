@@ -31,11 +31,13 @@ class SampleSide:
         tables: definitions, parents before children.
         rows: from a seed and a size, table name → rows in the order of `tables`; the size is that
             of the sample's largest table.
+        readers: ids of the sample's users that may read every table.
 
     """
 
     tables: tuple[TableDefinition, ...]
     rows: Callable[[int, int], Rows]
+    readers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,16 @@ _HOTELS = Sample(
 )
 
 _TORTURE = Sample(
-    primary=SampleSide(torture_tables.PRIMARY_TABLES, lambda *_: torture_rows.primary_rows()),
-    secondary=SampleSide(torture_tables.SECONDARY_TABLES, lambda *_: torture_rows.secondary_rows()),
+    primary=SampleSide(
+        torture_tables.PRIMARY_TABLES,
+        lambda *_: torture_rows.primary_rows(),
+        readers=torture_rows.READERS["primary"],
+    ),
+    secondary=SampleSide(
+        torture_tables.SECONDARY_TABLES,
+        lambda *_: torture_rows.secondary_rows(),
+        readers=torture_rows.READERS["secondary"],
+    ),
     sync_tables=TORTURE_SYNC_TABLES,
     rows_default=0,
     acts=torture_story.ACTS,

@@ -19,7 +19,7 @@ from dv_sync_pipeline.emulator.samples.torture_tables import (
     UNDER_RENOVATION,
 )
 
-__all__ = ["primary_rows", "row_id", "secondary_rows"]
+__all__ = ["READERS", "primary_rows", "row_id", "secondary_rows"]
 
 Cases: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Name of a row → its other columns."""
@@ -49,7 +49,22 @@ def _named(environment: str, tables: Mapping[str, Cases]) -> Rows:
 
 def _rows(environment: str, table: str, cases: Cases) -> Iterator[Row]:
     for name, values in cases.items():
-        yield {f"{table}id": row_id(environment, table, name), "contoso_name": name, **values}
+        yield {
+            f"{table}id": row_id(environment, table, name),
+            _NAME_COLUMNS.get(table, "contoso_name"): name,
+            **values,
+        }
+
+
+_NAME_COLUMNS = {
+    "account": "name",
+    "businessunit": "name",
+    "contact": "lastname",
+    "systemuser": "fullname",
+    "team": "name",
+    "transactioncurrency": "currencyname",
+}
+"""Tables of the platform, and the column that their rows are called by."""
 
 
 def _coded(prefix: str, cases: Cases) -> Cases:
@@ -182,11 +197,48 @@ _DEPARTMENT_SPECIMENS: Cases = {
     },
 }
 
+# ---- chains -------------------------------------------------------------------------------------
+
+
+def _chain(parent: str) -> Row:
+    return {"contoso_parentchainid": _primary("contoso_chain", parent)}
+
+
+_CHAINS: Cases = {
+    **_coded(
+        "CH",
+        {
+            # Children stand before their parents on purpose.
+            "third level": _chain("second level"),
+            "second level": _chain("first level"),
+            "first level": {},
+            "its own parent": _chain("its own parent"),
+            "one of two that are each other's parents": _chain("the other of the two"),
+            "the other of the two": _chain("one of two that are each other's parents"),
+            "parent in the chain is missing": _chain("chain without a key"),
+        },
+    ),
+    "chain without a key": {"contoso_code": None},
+    "existing chain": {"contoso_code": "ADOPT", **_chain("first level")},
+}
+
+_DEPARTMENT_CHAINS: Cases = {
+    "existing chain": {
+        "contoso_code": "ADOPT",
+        "contoso_parentchainid": _secondary("contoso_chain", "foreign chain"),
+    },
+    "foreign chain": {"contoso_code": "DEPT"},
+}
+
 # ---- hotels: adopting, refusing, status ---------------------------------------------------------
 
 
 def _status(state: int, status: int) -> Row:
     return {"statecode": state, "statuscode": status}
+
+
+def _flagship(room: str) -> Row:
+    return {"contoso_flagshiproomid": _primary("contoso_room", room)}
 
 
 _HOTELS: Cases = {
@@ -204,6 +256,10 @@ _HOTELS: Cases = {
             "number out of the secondary's range": {"contoso_floors": 201},
             "refused by business logic": {"contoso_city": "Atlantis"},
             "GUID is taken by a foreign row": {},
+            "hotel of a chain": {"contoso_chainid": _primary("contoso_chain", "third level")},
+            "hotel with a flagship room": _flagship("room with both parents"),
+            "hotel whose flagship room is another's": _flagship("room of an adopted hotel"),
+            "flagship room is missing": _flagship("missing key in a composite key"),
         },
     ),
     "existing row, equal": {"contoso_code": "ADOPT-1", "contoso_city": "Bonn"},
@@ -302,17 +358,113 @@ _DEPARTMENT_ROOMS: Cases = {
     },
 }
 
+# ---- lookups to everything else -----------------------------------------------------------------
+
+_ACCOUNTS: Cases = {"company": {}}
+_CONTACTS: Cases = {"person": {}}
+
+
+def _pointer(column: str, table: str, name: str) -> Row:
+    return {column: _primary(table, name)}
+
+
+def _polymorphic(column: str, table: str, name: str) -> Row:
+    return {column: (table, _primary(table, name))}
+
+
+def _amount(value: str, currency: str) -> Row:
+    pointer = _pointer("transactioncurrencyid", "transactioncurrency", currency)
+    return {"contoso_amount": Decimal(value), **pointer}
+
+
+_POINTERS: Cases = _coded(
+    "P",
+    {
+        "amount with four digits after the point": _amount("0.0001", "Euro"),
+        "amount: largest": _amount("922337203685477.0000", "Euro"),
+        "amount: smallest": _amount("-922337203685477.0000", "Euro"),
+        "amount in another currency": _amount("1.5", "Pound Sterling"),
+        "currency without an amount": {**_amount("0", "Euro"), "contoso_amount": None},
+        "currency unknown in the secondary": _amount("100", "Yen"),
+        "points nowhere": {},
+        "user": _pointer("contoso_managerid", "systemuser", "User of both"),
+        "user unknown in the secondary": _pointer(
+            "contoso_managerid", "systemuser", "User of the primary"
+        ),
+        "team": _pointer("contoso_teamid", "team", "Revenue"),
+        "business unit": _pointer("contoso_unitid", "businessunit", "Resorts"),
+        "one of several tables: the first": _polymorphic(
+            "contoso_subjectid", "contoso_hotel", "existing row, equal"
+        ),
+        "one of several tables: the second": _polymorphic(
+            "contoso_subjectid", "contoso_chain", "third level"
+        ),
+        "one of several tables: row is missing": _polymorphic(
+            "contoso_subjectid", "contoso_hotel", "refused by business logic"
+        ),
+        "customer is a company": _polymorphic("contoso_customerid", "account", "company"),
+        "customer is a person": _polymorphic("contoso_customerid", "contact", "person"),
+    },
+)
+
+_OWNED: Cases = _coded(
+    "O",
+    {
+        "owned by a user": _polymorphic("ownerid", "systemuser", "User of both"),
+        "owned by a team": _polymorphic("ownerid", "team", "Revenue"),
+        "owner has no role in the secondary": _polymorphic("ownerid", "systemuser", "Newcomer"),
+    },
+)
+
+
+def _user(name: str) -> Row:
+    return {"domainname": f"{name}@contoso.example"}
+
+
+_PEOPLE: Mapping[str, Cases] = {
+    "businessunit": {"Resorts": {}},
+    "team": {"Revenue": {}},
+    "systemuser": {"User of both": _user("both"), "Newcomer": _user("newcomer")},
+}
+
+READERS: Mapping[str, tuple[str, ...]] = {
+    "primary": (_primary("systemuser", "User of both"), _primary("systemuser", "Newcomer")),
+    "secondary": (_secondary("systemuser", "User of both"),),
+}
+"""Environment → users who may read there, and so may own rows."""
+
+
+def _currency(code: str, rate: str) -> Row:
+    return {"isocurrencycode": code, "exchangerate": Decimal(rate)}
+
+
+_CURRENCIES: Cases = {
+    "Euro": _currency("EUR", "0.9"),
+    "Pound Sterling": _currency("GBP", "0.8"),
+}
+
 # ---- all of it ----------------------------------------------------------------------------------
 
 _PRIMARY: Mapping[str, Cases] = {
+    **_PEOPLE,
+    "systemuser": {**_PEOPLE["systemuser"], "User of the primary": _user("primary")},
+    "transactioncurrency": {**_CURRENCIES, "Yen": _currency("JPY", "150")},
+    "contoso_chain": _CHAINS,
     "contoso_specimen": _SPECIMENS,
     "contoso_hotel": _HOTELS,
     "contoso_roomtype": _ROOM_TYPES,
     "contoso_room": _ROOMS,
+    "account": _ACCOUNTS,
+    "contact": _CONTACTS,
+    "contoso_pointer": _POINTERS,
+    "contoso_owned": _OWNED,
     "contoso_contract": _coded("C", {"contract with terms": {"contoso_terms": "All of them."}}),
 }
 
 _SECONDARY: Mapping[str, Cases] = {
+    **_PEOPLE,
+    "transactioncurrency": _CURRENCIES,
+    "contoso_chain": _DEPARTMENT_CHAINS,
     "dept_specimen": _DEPARTMENT_SPECIMENS,
     "contoso_hotel": _DEPARTMENT_HOTELS,
     "contoso_room": _DEPARTMENT_ROOMS,

@@ -22,14 +22,25 @@ PARKED: Mapping[tuple[str, str], str] = {
     ("contoso_hotel", "missing key"): "missing key",
     ("contoso_hotel", "key differs only in case: capital"): "duplicate key",
     ("contoso_hotel", "key differs only in case: small"): "duplicate key",
+    ("contoso_chain", "chain without a key"): "missing key",
     ("contoso_roomtype", "room type without a key"): "missing key",
     ("contoso_room", "required parent is missing"): "missing parent",
     ("contoso_room", "required parent is refused"): "missing parent",
     ("contoso_room", "missing key in a composite key"): "missing key",
+    ("contoso_pointer", "currency unknown in the secondary"): "missing parent",
+    ("contoso_owned", "owner has no role in the secondary"): "refused by the secondary",
 }
 """Table and row → why it is parked after the first sync."""
 
-WAITING = frozenset({("contoso_room", "optional parent is missing")})
+WAITING = frozenset(
+    {
+        ("contoso_chain", "parent in the chain is missing"),
+        ("contoso_hotel", "flagship room is missing"),
+        ("contoso_room", "optional parent is missing"),
+        ("contoso_pointer", "user unknown in the secondary"),
+        ("contoso_pointer", "one of several tables: row is missing"),
+    }
+)
 """Rows that are written without a parent, and get it later."""
 
 FAILING_TABLES = frozenset({"contoso_contract"})
@@ -49,6 +60,17 @@ def _replaced(table: str, name: str, **values: object) -> tuple[Request, Request
     )
 
 
+def _repointed(table: str, name: str, pointer: tuple[str, str, str]) -> Request:
+    """The row with a lookup to another row: navigation property, entity set, table, name."""
+    navigation, entity_set, parent = pointer
+    parent_id = row_id("primary", *parent.split("/"))
+    return _change(table, name, **{f"{navigation}@odata.bind": f"/{entity_set}({parent_id})"})
+
+
+_EURO = ("transactioncurrencyid", "transactioncurrencies", "transactioncurrency/Euro")
+_USER = ("contoso_ManagerId", "systemusers", "systemuser/User of both")
+_OWNER = ("ownerid", "systemusers", "systemuser/User of both")
+
 _MEND = Act(
     primary=(
         _change(
@@ -61,8 +83,12 @@ _MEND = Act(
         *_replaced("contoso_hotel", "GUID is taken by a foreign row", contoso_code="H-91"),
         _change("contoso_hotel", "missing key", contoso_code="H-90"),
         _change("contoso_hotel", "key differs only in case: small", contoso_code="other"),
+        _change("contoso_chain", "chain without a key", contoso_code="CH-90"),
         _change("contoso_roomtype", "room type without a key", contoso_code="RT-2"),
         _change("contoso_room", "missing key in a composite key", contoso_number="104"),
+        _repointed("contoso_pointer", "currency unknown in the secondary", _EURO),
+        _repointed("contoso_pointer", "user unknown in the secondary", _USER),
+        _repointed("contoso_owned", "owner has no role in the secondary", _OWNER),
     ),
     secondary=(
         Request(

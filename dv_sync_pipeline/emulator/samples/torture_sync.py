@@ -26,10 +26,21 @@ tables:
       contoso_colours: contoso_colours
       contoso_guid: contoso_guid
 
+  - table: contoso_chain
+    description: Chains of hotels, each perhaps a part of another, three levels deep.
+    key: contoso_code
+    columns: [contoso_name, contoso_code]
+    lookups:
+      contoso_parentchainid: contoso_chain
+
   - table: contoso_hotel
     description: Rows to adopt, rows that the secondary refuses, and every status.
     key: contoso_code
     columns: [contoso_name, contoso_code, contoso_city, contoso_stars, contoso_floors]
+    lookups:
+      contoso_chainid: contoso_chain
+      # Rooms look up hotels, so this one closes a circle: it is set in a second pass.
+      contoso_flagshiproomid: contoso_room
 
   - table: contoso_roomtype
     description: Parents that a room can do without.
@@ -43,6 +54,36 @@ tables:
     lookups:
       contoso_hotelid: contoso_hotel
       contoso_roomtypeid: contoso_roomtype
+
+  - table: account
+    description: Companies that may be customers; without a key, so matched by GUID.
+    key: id
+    columns: [name]
+
+  - table: contact
+    description: People that may be customers; their full name is computed on both sides.
+    key: id
+    columns: [firstname, lastname]
+
+  - table: contoso_pointer
+    description: Lookups to tables that are not synchronized, and lookups to one of several tables.
+    key: contoso_code
+    columns: [contoso_name, contoso_code, contoso_amount]
+    lookups:
+      # Found on the other side by a column, since their GUIDs differ.
+      transactioncurrencyid: {table: transactioncurrency, by: isocurrencycode}
+      contoso_managerid: {table: systemuser, by: domainname}
+      contoso_teamid: {table: team, by: name}
+      contoso_unitid: {table: businessunit, by: name}
+      contoso_subjectid: [contoso_hotel, contoso_chain]
+      contoso_customerid: [account, contact]
+
+  - table: contoso_owned
+    description: Rows of users and of teams.
+    key: contoso_code
+    columns: [contoso_name, contoso_code]
+    lookups:
+      ownerid: [{table: systemuser, by: domainname}, {table: team, by: name}]
 
   - table: contoso_contract
     description: A table of which the secondary lacks a column.

@@ -11,6 +11,7 @@ from dv_sync_pipeline.emulator.define import (
     big_integer,
     boolean,
     choice,
+    customer,
     date_only,
     date_time,
     decimal,
@@ -19,6 +20,7 @@ from dv_sync_pipeline.emulator.define import (
     key,
     lookup,
     memo,
+    money,
     multi_choice,
     string,
     table,
@@ -99,6 +101,19 @@ _DEPARTMENT_SPECIMEN = replace(
     columns=(*map(_renamed, _SPECIMEN.columns), string("dept_Remark")),
 )
 
+# ---- chains: a lookup to the same table ---------------------------------------------------------
+
+_CHAIN = table(
+    "contoso_Chain",
+    entity_set="contoso_chains",
+    primary_name=string("contoso_Name", max_length=200),
+    columns=(
+        string("contoso_Code", max_length=40),
+        lookup("contoso_ParentChainId", to="contoso_chain"),
+    ),
+)
+_DEPARTMENT_CHAIN = replace(_CHAIN, keys=(key("contoso_chain_code", "contoso_code"),))
+
 # ---- hotels -------------------------------------------------------------------------------------
 
 _STATES = (
@@ -123,6 +138,8 @@ _HOTEL = table(
         string("contoso_City", max_length=100),
         choice("contoso_Stars", _STARS),
         integer("contoso_Floors"),
+        lookup("contoso_ChainId", to="contoso_chain"),
+        lookup("contoso_FlagshipRoomId", to="contoso_room"),
     ),
     # The primary has no key: so it holds what the secondary's key cannot.
     states=_STATES,
@@ -187,6 +204,31 @@ _ROOM = table(
     keys=(key("contoso_room_number", "contoso_hotelid", "contoso_number"),),
 )
 
+# ---- lookups to everything else -----------------------------------------------------------------
+
+_POINTER = table(
+    "contoso_Pointer",
+    entity_set="contoso_pointers",
+    primary_name=string("contoso_Name", max_length=200),
+    columns=(
+        string("contoso_Code", max_length=40),
+        money("contoso_Amount"),
+        lookup("contoso_ManagerId", to="systemuser"),
+        lookup("contoso_TeamId", to="team"),
+        lookup("contoso_UnitId", to="businessunit"),
+        lookup("contoso_SubjectId", to=("contoso_hotel", "contoso_chain")),
+        customer("contoso_CustomerId"),
+    ),
+    keys=(key("contoso_pointer_code", "contoso_code"),),
+)
+_OWNED = table(
+    "contoso_Owned",
+    entity_set="contoso_owneds",
+    primary_name=string("contoso_Name", max_length=200),
+    columns=(string("contoso_Code", max_length=40),),
+    keys=(key("contoso_owned_code", "contoso_code"),),
+)
+
 # ---- drift --------------------------------------------------------------------------------------
 
 _CONTRACT = table(
@@ -201,11 +243,21 @@ _DEPARTMENT_CONTRACT = replace(
     columns=tuple(column for column in _CONTRACT.columns if column.name != "contoso_terms"),
 )
 
-PRIMARY_TABLES: tuple[TableDefinition, ...] = (_SPECIMEN, _HOTEL, _ROOM_TYPE, _ROOM, _CONTRACT)
+_ALIKE = (_ROOM, _POINTER, _OWNED)
+
+PRIMARY_TABLES: tuple[TableDefinition, ...] = (
+    _SPECIMEN,
+    _CHAIN,
+    _HOTEL,
+    _ROOM_TYPE,
+    *_ALIKE,
+    _CONTRACT,
+)
 SECONDARY_TABLES: tuple[TableDefinition, ...] = (
     _DEPARTMENT_SPECIMEN,
+    _DEPARTMENT_CHAIN,
     _DEPARTMENT_HOTEL,
     _DEPARTMENT_ROOM_TYPE,
-    _ROOM,
+    *_ALIKE,
     _DEPARTMENT_CONTRACT,
 )
