@@ -119,9 +119,13 @@ class Writer:
             self._store.insert(table, rows)
         except sqlite3.IntegrityError as error:
             raise self._duplicate(table, error) from None
-        for record in records if self._environment.switches.null_keys_collide else ():
-            null_keys.check(self._store, table, record[0])
+        for row_id in rows.columns[table.primary_id] if self._checks_null_keys else ():
+            null_keys.check(self._store, table, row_id)
         watch_creates(self._store, table, rows)
+
+    @property
+    def _checks_null_keys(self) -> bool:
+        return self._environment.switches.null_keys_collide
 
     def _duplicate(self, table: Table, error: sqlite3.IntegrityError) -> replies.DataverseError:
         """Which of the unique indexes was violated, from SQLite's message."""
@@ -212,7 +216,7 @@ class Writer:
             raise self._duplicate(table, error) from None
         if cursor.rowcount == 0:
             raise replies.row_not_found(table.name, row_id)
-        if self._environment.switches.null_keys_collide:
+        if self._checks_null_keys:
             null_keys.check(self._store, table, row_id)
 
     def _stamp(self, table: Table, values: dict[str, Any]) -> None:
