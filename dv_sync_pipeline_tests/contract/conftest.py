@@ -11,12 +11,15 @@ import os
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from socket import socket
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
+from starlette.types import ASGIApp
 
 from dv_sync_pipeline.emulator import define, system
 from dv_sync_pipeline.emulator.application import create_application
@@ -152,29 +155,25 @@ def running_emulator() -> Iterator[Emulator]:
     store.close()
 
 
-class _serving:  # noqa: N801 - reads as a context
-    """Serves an application in a thread of its own."""
+@contextmanager
+def _serving(application: ASGIApp, listener: socket) -> Iterator[None]:
+    """Serve an application in a thread of its own, from the moment when it answers."""
+    started = threading.Event()
 
-    def __init__(self, application: Any, listener: Any) -> None:
-        configuration = uvicorn.Config(application, lifespan="off", log_config=None)
-        self._started = threading.Event()
-        self._server = uvicorn.Server(configuration)
-        self._thread = threading.Thread(target=self._server.run, args=([listener],))
-        startup = self._server.startup
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket] | None = None) -> None:
+            await super().startup(sockets)
+            started.set()
 
-        async def announced(sockets: Any = None) -> None:
-            await startup(sockets)
-            self._started.set()
-
-        self._server.startup = announced  # type: ignore[method-assign]
-
-    def __enter__(self) -> None:
-        self._thread.start()
-        assert self._started.wait(timeout=10)
-
-    def __exit__(self, *_exception: object) -> None:
-        self._server.should_exit = True
-        self._thread.join(timeout=10)
+    server = Server(uvicorn.Config(application, lifespan="off", log_config=None))
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    assert started.wait(timeout=10)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
 
 
 @pytest.fixture(scope="session")
