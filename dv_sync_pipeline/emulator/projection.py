@@ -7,7 +7,12 @@ to answer. Does not belong here: which rows (`query.py`) and rows of other table
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
+from itertools import islice
 from typing import Any
+
+import msgspec
+from msgspec import UNSET
 
 from dv_sync_pipeline.emulator import replies
 from dv_sync_pipeline.emulator.catalog import Catalog, Table, target_column
@@ -39,6 +44,15 @@ class Item:
     convert: Callable[[Any], Any] | None = None
     is_annotation: bool = False
 
+    def as_json(self, values: Sequence[Any]) -> Sequence[Any]:
+        """Values that were read for it, as JSON."""
+        convert, absent = self.convert, UNSET if self.is_annotation else None
+        if convert is not None:
+            return [absent if value is None else convert(value) for value in values]
+        if self.is_annotation:
+            return [absent if value is None else value for value in values]
+        return values
+
 
 class Projection:
     """The items of a row, in the order of the answer."""
@@ -47,33 +61,44 @@ class Projection:
         self.items = tuple(items)
         self.sql = ", ".join(item.sql for item in self.items)
         self._names = tuple(item.name for item in self.items)
-        self._conversions = [(item.name, item.convert) for item in self.items if item.convert]
-        self._annotations = tuple(item.name for item in self.items if item.is_annotation)
+        self._has_annotations = any(item.is_annotation for item in self.items)
 
     @property
     def width(self) -> int:
         """The number of SQL columns it reads; further ones of a row are ignored."""
         return len(self.items)
 
-    def rows(self, records: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
+    def rows(self, records: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
         """The JSON objects of records that were read with `sql`."""
         names = self._names
-        # Without `strict` it takes half the time, and a record may be longer than the projection.
-        rows = [dict(zip(names, record)) for record in records]  # noqa: B905
-        for name, convert in self._conversions:
-            for row in rows:
-                value = row[name]
-                if value is not None:
-                    row[name] = convert(value)
-        if self._annotations:
-            self._drop_empty_annotations(rows)
+        # Without `strict` it takes half the time.
+        rows = [dict(zip(names, values)) for values in zip(*self._columns(records))]  # noqa: B905
+        if self._has_annotations:
+            return [{n: value for n, value in row.items() if value is not UNSET} for row in rows]
         return rows
 
-    def _drop_empty_annotations(self, rows: list[dict[str, Any]]) -> None:
-        for row in rows:
-            for name in self._annotations:
-                if row[name] is None:
-                    del row[name]
+    def objects(self, records: Sequence[Sequence[Any]]) -> list[msgspec.Struct]:
+        """As `rows`, for answers to which nothing is added: made in a tenth of the time."""
+        return list(map(_object_type(self._names), *self._columns(records)))
+
+    def _columns(self, records: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
+        """The values of each item, as JSON; `UNSET` for an annotation that is left out."""
+        columns: list[Sequence[Any]] = list(islice(zip(*records, strict=True), self.width))
+        for place, item in enumerate(self.items) if records else ():
+            columns[place] = item.as_json(columns[place])
+        return columns or [()]
+
+
+@lru_cache(maxsize=256)
+def _object_type(names: tuple[str, ...]) -> type[msgspec.Struct]:
+    """A type with these properties."""
+    fields = [f"property{place}" for place in range(len(names))]
+    return msgspec.defstruct(
+        "Row",
+        [(field, Any) for field in fields],
+        rename=dict(zip(fields, names, strict=True)),
+        gc=False,
+    )
 
 
 def selected_names(text: str | None) -> tuple[str, ...] | None:

@@ -4,7 +4,7 @@ Belongs here: putting projection, selection, expansion and privileges together. 
 here: HTTP (`rows_read.py`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,9 +31,9 @@ __all__ = ["Reader", "RowPage"]
 
 @dataclass(frozen=True, slots=True)
 class RowPage:
-    """Some rows as JSON objects, and where the next ones begin."""
+    """Some rows as JSON objects, ready to be encoded, and where the next ones begin."""
 
-    rows: list[dict[str, Any]]
+    rows: Sequence[Any]
     following: Position | None
 
 
@@ -96,9 +96,20 @@ class Reader:
         """Some of the selected rows, with what `$select` and `$expand` ask for."""
         projection = self.projection(selection.table, options, alias=selection.alias)
         page = selection.page(self._store, projection, rows_max=rows_max, behind=behind)
+        if "$expand" not in options:
+            return RowPage(projection.objects(page.records), page.following)
         rows = projection.rows(page.records)
         self._expand(rows, selection.table, options)
         return RowPage(rows, page.following)
+
+    def rows(
+        self, selection: Selection, options: Mapping[str, str], *, rows_max: int = PAGE_ROWS_MAX
+    ) -> list[dict[str, Any]]:
+        """As `page`, for those who look into the rows or add to them."""
+        projection = self.projection(selection.table, options, alias=selection.alias)
+        rows = projection.rows(selection.page(self._store, projection, rows_max=rows_max).records)
+        self._expand(rows, selection.table, options)
+        return rows
 
     def count(self, selection: Selection) -> tuple[int, bool]:
         """The number of selected rows, and whether it stopped at 5,000 (DATAVERSE 6.3)."""
@@ -150,7 +161,7 @@ class Reader:
         selection = self.selection(table, options, condition=condition)
         top = parse_top(options.get("$top"))
         rows_max = PAGE_ROWS_MAX if top is None else top
-        return self.page(selection, options, rows_max=rows_max).rows
+        return self.rows(selection, options, rows_max=rows_max)
 
     def _require_visible(self, table: Table, row_id: str) -> None:
         for condition in self._user.reach(Action.READ, table, alias="t"):

@@ -238,7 +238,7 @@ def _read_references(call: Call) -> Reply:
         raise replies.segment_not_found(name)
     reader, target = _reader(call), collection.target
     selection = reader.selection(target, call.options, condition=_belonging((collection, row_id)))
-    rows = reader.page(selection, {"$select": target.primary_id}).rows
+    rows = reader.rows(selection, {"$select": target.primary_id})
     listed = [_reference(call, target, row[target.primary_id]) for row in rows]
     return Reply.json({**_reference_context(call, "Collection($ref)"), "value": listed})
 
