@@ -51,6 +51,9 @@ DEFAULT_FILE_NAME = "sync.yaml"
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 _LOGICAL_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _QUOTE_VARIABLES = 'Between { } a variable needs quotes: "${NAME}"'
+EVERY_COLUMN = "*"
+"""Among `columns`: every custom column that both environments have."""
+
 _STATUS_COLUMNS = frozenset({"statecode", "statuscode"})
 
 
@@ -67,7 +70,13 @@ def _check_logical_name(name: Any) -> Any:
     return name
 
 
+def _check_column_name(name: Any) -> Any:
+    return name if name == EVERY_COLUMN else _check_logical_name(name)
+
+
 def _name_columns_after_themselves(columns: Any) -> Any:
+    if columns == EVERY_COLUMN:
+        columns = [columns]
     return {name: name for name in columns} if isinstance(columns, list) else columns
 
 
@@ -78,10 +87,15 @@ def _split_key(key: Any) -> Any:
 LogicalName = Annotated[str, BeforeValidator(_check_logical_name)]
 """A table's or column's logical name (DATAVERSE 3.3: always lower case)."""
 
+_ColumnName = Annotated[str, BeforeValidator(_check_column_name)]
+
 ColumnMapping = Annotated[
-    dict[LogicalName, LogicalName], BeforeValidator(_name_columns_after_themselves)
+    dict[_ColumnName, _ColumnName], BeforeValidator(_name_columns_after_themselves)
 ]
 """Primary column → secondary column; a plain list maps each column to its own name."""
+
+Constant = str | int | float | bool | None
+"""A value that every row shows."""
 
 
 class ClientSecretCredential(_Model):
@@ -274,7 +288,14 @@ class TableConfiguration(_Model):
         target: its name in the secondary; the same unless told otherwise.
         key: the columns (in the primary) by which rows of both sides are matched; `("id",)`
             matches by GUID.
-        columns: mapped columns, primary name → secondary name.
+        columns: mapped columns, primary name → secondary name; `*` stands for every custom column
+            that both environments have, besides those that are named.
+        exclude: columns that are left alone all the same.
+        constants: columns of the secondary that show the same value in every row.
+        values: columns of choices → choice in the primary → choice in the secondary; choices that
+            are not named keep their number.
+        filter: an OData condition on the rows of the primary, such as `statecode eq 0`; other rows
+            count as gone.
         lookups: lookup columns → the tables they point to (primary names).
         status: `direct` sets state and status reason; `none` leaves them alone.
         deletes: what happens to a secondary row whose primary row is gone; `keep` reports it.
@@ -290,6 +311,10 @@ class TableConfiguration(_Model):
     lookups: dict[
         LogicalName, Annotated[LookupConfiguration, BeforeValidator(_spell_out_lookup)]
     ] = Field(default_factory=dict)
+    exclude: frozenset[LogicalName] = frozenset()
+    constants: dict[LogicalName, Constant] = Field(default_factory=dict)
+    values: dict[LogicalName, dict[int, int]] = Field(default_factory=dict)
+    filter: str = ""
     status: Literal["direct", "none"] = "direct"
     deletes: Literal["keep"] = "keep"
     group: LogicalName = "tables"
@@ -309,21 +334,36 @@ class TableConfiguration(_Model):
         return self
 
     def _mapping_problems(self) -> Iterator[str]:
+        yield from self._repeated_columns()
+        yield from self._useless_settings()
+        known = self.target_columns.keys() | self.constants.keys() | {"id"}
+        unmapped = set() if self.takes_every_column else set(self.key) - known
+        if unmapped:
+            yield f"key column {_listed(unmapped)} is neither in columns nor in lookups"
+        if "id" in self.key and len(self.key) > 1:
+            yield "key: id stands alone, it cannot be combined with other columns"
+
+    def _repeated_columns(self) -> Iterator[str]:
         twice = self.columns.keys() & self.lookups.keys()
         if twice:
             yield f"{_listed(twice)} stands in columns and in lookups: a lookup goes in lookups"
-        targets = [*self.columns.values(), *self._lookup_columns.values()]
+        targets = [*self.target_columns.values(), *self.constants]
         repeated = {name for name in targets if targets.count(name) > 1}
         if repeated:
             yield f"two columns are mapped to {_listed(repeated)}"
         reserved = _STATUS_COLUMNS & (self.columns.keys() | set(targets))
         if reserved:
             yield f"{_listed(reserved)} cannot be mapped: set status: direct instead"
-        unmapped = set(self.key) - self.columns.keys() - self.lookups.keys() - {"id"}
+
+    def _useless_settings(self) -> Iterator[str]:
+        if self.columns.get(EVERY_COLUMN, EVERY_COLUMN) != EVERY_COLUMN:
+            yield "* cannot be renamed"
+        excluded = self.exclude & (self.target_columns.keys() | set(self.key))
+        if excluded:
+            yield f"{_listed(excluded)} is mapped and excluded"
+        unmapped = set() if self.takes_every_column else self.values.keys() - self.columns.keys()
         if unmapped:
-            yield f"key column {_listed(unmapped)} is neither in columns nor in lookups"
-        if "id" in self.key and len(self.key) > 1:
-            yield "key: id stands alone, it cannot be combined with other columns"
+            yield f"values are given for {_listed(unmapped)}, which is not in columns"
 
     @property
     def key_set_too_late(self) -> frozenset[str]:
@@ -341,8 +381,14 @@ class TableConfiguration(_Model):
 
     @property
     def target_columns(self) -> dict[str, str]:
-        """Every mapped column, lookups included: primary name → secondary name."""
-        return {**self.columns, **self._lookup_columns}
+        """Every column mapped by name, lookups included: primary name → secondary name."""
+        named = {name: target for name, target in self.columns.items() if name != EVERY_COLUMN}
+        return {**named, **self._lookup_columns}
+
+    @property
+    def takes_every_column(self) -> bool:
+        """Whether columns are mapped that are not named here."""
+        return EVERY_COLUMN in self.columns
 
     @property
     def _lookup_columns(self) -> dict[str, str]:

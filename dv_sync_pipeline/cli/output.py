@@ -108,6 +108,8 @@ def _add_totals(table: Table, reports: Sequence[TableReport]) -> None:
 
 def _print_remarks(console: Console, reports: Sequence[TableReport]) -> None:
     for report in reports:
+        if report.mapping_changed:
+            console.print(Text(f"{report.title}: the mapping changed since the last reconcile"))
         for count, remark in (
             (report.adopted, "existing rows adopted by key: they keep their GUIDs"),
             (report.foreign, "rows of the secondary's own: not touched"),

@@ -205,13 +205,19 @@ def _materialized(table: TableConfiguration, report: TableReport) -> dg.Material
     )
 
 
+def _describe_columns(table: TableConfiguration) -> str:
+    count = len(table.target_columns) + len(table.constants)
+    named = f"{count} columns are"
+    return f"every common custom column and {named}" if table.takes_every_column else named
+
+
 def _describe(table: TableConfiguration) -> str:
     matched = "their GUID" if table.matches_by_id else " and ".join(table.key)
     status = " State and status reason follow." if table.status == "direct" else ""
     introduction = f"{table.description}\n\n" if table.description else ""
     return (
         f"{introduction}The rows of {table.table} in the primary, kept equal in {table.target} of "
-        f"the secondary. Rows are matched by {matched}; {len(table.target_columns)} columns are "
+        f"the secondary. Rows are matched by {matched}; {_describe_columns(table)} "
         f"written, every other column is left alone.{status} Rows that are gone in the primary "
         "are reported and kept."
     )

@@ -41,8 +41,9 @@ def primary_schema(table: TableConfiguration) -> dg.TableSchema:
 
 
 def secondary_schema(table: TableConfiguration) -> dg.TableSchema:
-    """The mapped columns under their names in the secondary."""
-    return _schema(table, table.target_columns)
+    """The mapped columns under their names in the secondary, then the constants."""
+    mapped = _schema(table, table.target_columns)
+    return dg.TableSchema([*mapped.columns, *map(_constant, table.constants)])
 
 
 def column_lineage(table: TableConfiguration) -> dg.TableColumnLineage:
@@ -59,6 +60,10 @@ def column_lineage(table: TableConfiguration) -> dg.TableColumnLineage:
 def _schema(table: TableConfiguration, names: Mapping[str, str]) -> dg.TableSchema:
     """Columns called by `names` (primary name → shown name)."""
     return dg.TableSchema([_column(table, name, shown) for name, shown in names.items()])
+
+
+def _constant(name: str) -> dg.TableColumn:
+    return dg.TableColumn(name, type="constant", description="The same in every row.")
 
 
 def _column(table: TableConfiguration, name: str, shown: str) -> dg.TableColumn:

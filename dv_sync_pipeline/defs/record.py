@@ -30,6 +30,7 @@ def record_of(report: TableReport) -> Mapping[str, dg.MetadataValue]:
         **{prefix + name: dg.MetadataValue.int(getattr(report, name)) for name in _WRITTEN},
         "mode": dg.MetadataValue.text(report.mode),
         "dry_run": dg.MetadataValue.bool(report.dry_run),
+        "mapping_changed": dg.MetadataValue.bool(report.mapping_changed),
         "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
         "rows_per_second": dg.MetadataValue.float(round(report.rows_per_second, 1)),
         "throttled_seconds": dg.MetadataValue.float(round(report.throttled_seconds, 3)),
@@ -62,6 +63,10 @@ def _sentences(report: TableReport) -> Sequence[str]:
         _if_any(report.gone, f"Rows gone in the primary, kept as configured: {report.gone:,}."),
         _if_any(report.waiting, f"Rows written without a missing parent: {report.waiting:,}."),
         _if_any(report.parked, f"Rows parked: {report.parked:,}."),
+        _if_any(
+            report.mapping_changed,
+            "The mapping changed since the last reconcile: every row was compared by the new one.",
+        ),
         _if_any(report.retries, f"Requests repeated: {report.retries:,}."),
         _verification(report.verified_through),
     )

@@ -124,8 +124,10 @@ async def compare_sides(task: TablePass) -> Comparison:
     began = task.clock()
     mapping = task.mapping
     rows, present = await _together(
-        _read(task, task.primary, mapping.primary, mapping.primary_columns, PRIMARY_ID),
-        _read(task, task.secondary, mapping.secondary, mapping.secondary_columns, SECONDARY_ID),
+        _read(
+            task, task.primary, mapping.primary, mapping.primary_columns, condition=mapping.filter
+        ),
+        _read(task, task.secondary, mapping.secondary, mapping.secondary_columns),
     )
     sides = _Sides(began, rows, present, task.ledger.links(task.table))
     if not mapping.chained:
@@ -190,15 +192,17 @@ async def _read(
     environment: Dataverse,
     schema: TableSchema,
     columns: Mapping[str, Column],
-    id_name: str,
+    *,
+    condition: str = "",
 ) -> pl.DataFrame:
     names = names_to_read(schema, columns)
     where = f"{environment.name}, table {schema.name}"
-    total = await environment.count(schema)
+    total = await environment.count(schema, condition=condition)
     pages, done = [empty_frame(columns)], 0
-    async for page in environment.read_pages(schema, names):
+    async for page in environment.read_pages(schema, names, condition=condition):
         pages.append(frame_of_rows(page, columns, where=where))
         done += len(page)
         task.report(f"read {environment.name}", done=done, total=total)
     # A row that changes while pages are read can come twice; the later one is the newer.
+    id_name = next(iter(columns))
     return pl.concat(pages).unique(id_name, keep="last", maintain_order=True)

@@ -111,7 +111,7 @@ class Engine:
             task = await self._pass(table, self._known_links, progress, _without_deferred)
             return await reconcile(
                 task,
-                mapping_fingerprint=fingerprint(self.configuration.table(table)),
+                mapping_fingerprint=fingerprint(self.configuration.table(table), task.mapping),
                 ensure_turn=ensure_turn,
             )
 

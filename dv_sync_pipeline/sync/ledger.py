@@ -217,6 +217,14 @@ class Ledger:
             )
         return settled != mapping
 
+    def mapping_changed(self, table: str, *, mapping: str) -> bool:
+        """Whether the last pass, completed or not, was made for another mapping."""
+        with self._reading() as connection:
+            known = connection.scalar(
+                sa.select(_reconciles.c.mapping).where(_reconciles.c.table_name == table)
+            )
+        return known not in (None, mapping)
+
     def verified_through(self, table: str) -> datetime | None:
         """When the last completed pass began to read; None if there never was one."""
         with self._reading() as connection:

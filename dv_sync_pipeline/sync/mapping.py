@@ -6,13 +6,15 @@ mapping that all later steps follow. Does not belong here: values of rows.
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
-from dv_sync_pipeline.config import LookupConfiguration, TableConfiguration
-from dv_sync_pipeline.errors import SchemaMismatchError
+import polars as pl
+
+from dv_sync_pipeline.config import Constant, LookupConfiguration, TableConfiguration
+from dv_sync_pipeline.errors import IncompleteReadError, SchemaMismatchError
 from dv_sync_pipeline.sync.deferral import self_lookups
-from dv_sync_pipeline.sync.values import VALUE_TYPES
+from dv_sync_pipeline.sync.values import MAPPABLE_KINDS, VALUE_TYPES, frame_of_rows
 from dv_sync_pipeline.webapi.metadata import Column, ColumnKind, TableSchema
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "SECONDARY_ID",
     "STATUS_COLUMNS",
     "VERSION",
+    "ConstantColumn",
     "MappedColumn",
     "Parent",
     "TableMapping",
@@ -73,6 +76,7 @@ class MappedColumn:
         target: the column in the secondary; its name is the column's name in every frame.
         parents: for a lookup, the tables that it may point to.
         must_be_known: a row whose parent is missing waits, instead of going without it.
+        choices: for a choice, number in the primary → number in the secondary; others are kept.
 
     """
 
@@ -80,6 +84,26 @@ class MappedColumn:
     target: Column
     parents: tuple[Parent, ...] = ()
     must_be_known: bool = False
+    choices: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The column's name in every frame."""
+        return self.target.name
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantColumn:
+    """A column of the secondary that shows the same value in every row.
+
+    Attributes:
+        target: the column; its name is the column's name in every frame.
+        value: as it is compared, in a frame of one row and one column.
+
+    """
+
+    target: Column
+    value: pl.DataFrame
 
     @property
     def name(self) -> str:
@@ -95,6 +119,8 @@ class TableMapping:
         table: logical name in the primary.
         primary, secondary: the two schemas.
         columns: the mapped columns, lookups included.
+        constants: columns that show the same value in every row.
+        filter: an OData condition on the rows of the primary; "" for all.
         key: names in the frames of the key columns; empty when rows are matched by GUID.
         deferred: names in the frames of lookups that are set after the tables they point to.
         has_status: state and status reason are kept equal too.
@@ -105,6 +131,8 @@ class TableMapping:
     primary: TableSchema
     secondary: TableSchema
     columns: tuple[MappedColumn, ...]
+    constants: tuple[ConstantColumn, ...]
+    filter: str
     key: tuple[str, ...]
     deferred: frozenset[str]
     has_status: bool
@@ -139,13 +167,22 @@ class TableMapping:
     def only_deferred(self) -> "TableMapping":
         """The same with the key and the deferred lookups alone, without the state."""
         kept = {*self.key, *self.deferred}
-        columns = tuple(column for column in self.columns if column.name in kept)
-        return replace(self, columns=columns, has_status=False)
+        return replace(
+            self,
+            columns=tuple(column for column in self.columns if column.name in kept),
+            constants=tuple(constant for constant in self.constants if constant.name in kept),
+            has_status=False,
+        )
 
     @property
     def compared(self) -> tuple[str, ...]:
-        """Names in the frames of the mapped columns, status left out."""
-        return tuple(column.name for column in self.columns)
+        """Names in the frames of the columns that are compared and written, status left out."""
+        return tuple(self._targets)
+
+    @property
+    def _targets(self) -> dict[str, Column]:
+        mapped = {column.name: column.target for column in self.columns}
+        return mapped | {constant.name: constant.target for constant in self.constants}
 
     @property
     def primary_columns(self) -> dict[str, Column]:
@@ -163,7 +200,7 @@ class TableMapping:
         """What to read from the secondary: name in the frame → column."""
         return {
             SECONDARY_ID: _id_column(self.secondary),
-            **{column.name: column.target for column in self.columns},
+            **self._targets,
             **self._status_columns(self.secondary),
         }
 
@@ -177,10 +214,11 @@ def _id_column(schema: TableSchema) -> Column:
     )
 
 
-def fingerprint(configuration: TableConfiguration) -> str:
+def fingerprint(configuration: TableConfiguration, mapping: TableMapping) -> str:
     """Changes whenever a row could be projected differently than before."""
-    relevant = configuration.model_dump_json(exclude={"group", "description", "deletes"})
-    return sha256(relevant.encode()).hexdigest()
+    settings = configuration.model_dump_json(exclude={"group", "description", "deletes"})
+    columns = ",".join(f"{column.source.name}>{column.name}" for column in mapping.columns)
+    return sha256(f"{settings}\n{columns}".encode()).hexdigest()
 
 
 def agree(
@@ -200,17 +238,19 @@ def agree(
     second_pass = {*deferred, *self_lookups(configuration)}
     agreement = _Agreement(configuration, primary, secondary, targets, frozenset(second_pass))
     key = () if configuration.matches_by_id else configuration.target_key
-    columns = tuple(
-        agreement.on_column(source, target)
-        for source, target in configuration.target_columns.items()
-    )
-    columns = _with_currency(columns, primary, secondary)
+    names = {**configuration.target_columns, **agreement.other_columns()}
+    columns = tuple(agreement.on_column(source, target) for source, target in names.items())
+    columns = _with_currency(columns, configuration, primary, secondary)
     _check_key(key, secondary)
     return TableMapping(
         table=configuration.table,
         primary=primary,
         secondary=secondary,
         columns=columns,
+        constants=tuple(
+            _constant(name, value, secondary) for name, value in configuration.constants.items()
+        ),
+        filter=configuration.filter,
         key=key,
         deferred=frozenset(configuration.target_columns[name] for name in deferred),
         has_status=_agree_on_status(configuration, primary, secondary),
@@ -227,6 +267,22 @@ class _Agreement:
     targets: Mapping[str, str]
     second_pass: frozenset[str]
 
+    def other_columns(self) -> dict[str, str]:
+        """What `*` stands for: custom columns of both sides that can be kept equal by themselves.
+
+        Lookups are named, because they need to be told where they point to.
+        """
+        if not self.configuration.takes_every_column:
+            return {}
+        named = self.configuration.target_columns
+        left_out = {*named, *named.values(), *self.configuration.constants}
+        candidates = self.primary.columns.keys() & self.secondary.columns.keys()
+        return {
+            name: name
+            for name in sorted(candidates - left_out - self.configuration.exclude)
+            if _is_equal_by_itself(self.primary.columns[name], self.secondary.columns[name])
+        }
+
     def on_column(self, source_name: str, target_name: str) -> MappedColumn:
         source = _find_column(source_name, self.primary, environment="primary")
         target = _find_column(target_name, self.secondary, environment="secondary")
@@ -237,7 +293,18 @@ class _Agreement:
             target=target,
             parents=self._parents(source, target),
             must_be_known=target.required or target_name in self.configuration.target_key,
+            choices=self._choices(source, target),
         )
+
+    def _choices(self, source: Column, target: Column) -> Mapping[int, int]:
+        choices = self.configuration.values.get(source.name, {})
+        if choices and not {source.kind, target.kind} <= MAPPABLE_KINDS:
+            raise SchemaMismatchError(
+                f"values are given for {source.name}, which is no choice",
+                where=f"table {self.primary.name}",
+                mend="Leave it out of values in sync.yaml",
+            )
+        return choices
 
     def _parents(self, source: Column, target: Column) -> tuple[Parent, ...]:
         lookup = self.configuration.lookups.get(source.name)
@@ -253,10 +320,50 @@ class _Agreement:
         return parents
 
 
+def _is_equal_by_itself(source: Column, target: Column) -> bool:
+    return (
+        source.is_custom
+        and target.is_custom
+        and not source.kind.is_lookup
+        and {source.kind, target.kind} <= VALUE_TYPES.keys()
+        and source.valid_for_read
+        and target.valid_for_read
+        and target.valid_for_create
+        and target.valid_for_update
+    )
+
+
+def _constant(name: str, value: Constant, secondary: TableSchema) -> ConstantColumn:
+    target = _find_column(name, secondary, environment="secondary")
+    _check_access(target, target, secondary, secondary)
+    if target.kind not in VALUE_TYPES or target.kind.is_lookup:
+        raise _unfit_constant(name, secondary, why=f"it is of type {target.kind}")
+    try:
+        return ConstantColumn(
+            target, frame_of_rows([{target.property_name: value}], {name: target})
+        )
+    except IncompleteReadError as error:
+        raise _unfit_constant(name, secondary, why=error.why) from None
+
+
+def _unfit_constant(name: str, secondary: TableSchema, *, why: str) -> SchemaMismatchError:
+    return SchemaMismatchError(
+        f"{secondary.name}.{name} cannot be given this constant",
+        where="secondary",
+        why=why,
+        mend="Correct constants in sync.yaml",
+    )
+
+
 def _with_currency(
-    columns: tuple[MappedColumn, ...], primary: TableSchema, secondary: TableSchema
+    columns: tuple[MappedColumn, ...],
+    configuration: TableConfiguration,
+    primary: TableSchema,
+    secondary: TableSchema,
 ) -> tuple[MappedColumn, ...]:
     """An amount is nothing without its currency: that is mapped too, and must be known there."""
+    if _CURRENCY_COLUMN in configuration.exclude | configuration.constants.keys():
+        return columns
     if all(column.target.kind is not ColumnKind.MONEY for column in columns):
         return columns
     others = tuple(column for column in columns if column.name != _CURRENCY_COLUMN)

@@ -21,7 +21,7 @@ from dv_sync_pipeline.sync.mapping import (
     TableMapping,
 )
 from dv_sync_pipeline.sync.report import ParkedReason
-from dv_sync_pipeline.sync.values import fold_keys, reference
+from dv_sync_pipeline.sync.values import fold_keys, map_choices, reference
 
 __all__ = ["LINKS_SCHEMA", "MESSAGE", "REASON", "Projection", "folded_key", "project"]
 
@@ -81,6 +81,7 @@ def project(
     if VERSION not in rows.columns:
         rows = rows.with_columns(pl.lit(0, pl.Int64).alias(VERSION))
     frame = _with_parents(rows, mapping, parent_links)
+    frame = _with_constants(_with_choices(frame, mapping), mapping)
     frame = _with_keys(frame, mapping)
     frame = frame.with_columns(_reason(mapping, links).alias(REASON))
     is_parked = pl.col(REASON).is_not_null()
@@ -147,13 +148,27 @@ def _references(column: MappedColumn, parent: Parent, links: pl.DataFrame) -> pl
     )
 
 
+def _with_choices(frame: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
+    return frame.with_columns(
+        map_choices(pl.col(column.name), column.choices, kind=column.source.kind).alias(column.name)
+        for column in mapping.columns
+        if column.choices
+    )
+
+
+def _with_constants(frame: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
+    for constant in mapping.constants:
+        frame = frame.join(constant.value, how="cross")
+    return frame
+
+
 def _with_keys(frame: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
     folded = folded_key(frame, mapping, id_name=PRIMARY_ID)
     if not mapping.key:
         return frame.with_columns(folded, pl.col(PRIMARY_ID).alias(KEY))
-    by_name = {column.name: column for column in mapping.columns}
+    lookups = {column.name: column for column in mapping.lookups}
     shown = [
-        pl.col(_parent_key(by_name[name]) if by_name[name].parents else name).cast(pl.String)
+        pl.col(_parent_key(lookups[name]) if name in lookups else name).cast(pl.String)
         for name in mapping.key
     ]
     return frame.with_columns(

@@ -4,6 +4,7 @@ Belongs here: the order of its steps, and the report. Does not belong here: how 
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from dv_sync_pipeline.sync.comparison import Comparison, TablePass, compare_sides
 from dv_sync_pipeline.sync.difference import row_differences
@@ -28,12 +29,14 @@ async def reconcile(
     leaves a trace (RELIABILITY 0.2).
     """
     meter = Meter(task)
+    mapping_changed = task.ledger.mapping_changed(task.table, mapping=mapping_fingerprint)
     task.ledger.begin_reconcile(task.table, mapping=mapping_fingerprint)
     comparison = await compare_sides(task)
     written = await apply(comparison.difference, task, ensure_turn=ensure_turn)
     parked = task.ledger.replace_parked(task.table, [*comparison.parked, *written.parked.values()])
     task.ledger.finish_reconcile(task.table, verified_through=comparison.began)
-    return report_of(comparison, meter, written=written, parked=parked)
+    report = report_of(comparison, meter, written=written, parked=parked)
+    return replace(report, mapping_changed=mapping_changed)
 
 
 async def plan(task: TablePass) -> tuple[TableReport, Comparison]:

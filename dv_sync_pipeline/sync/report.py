@@ -117,6 +117,7 @@ class TableReport:
             rows; None when that was not proven.
         parked_rows: the first of them, at most `PARKED_ROWS_SHOWN_MAX`.
         differences: with `dry_run`, every row that would change.
+        mapping_changed: sync.yaml maps the table otherwise than at the last reconcile.
 
     """
 
@@ -139,6 +140,7 @@ class TableReport:
     verified_through: datetime | None
     parked_rows: tuple[ParkedRow, ...] = ()
     differences: tuple[RowDifference, ...] = ()
+    mapping_changed: bool = False
 
     @property
     def title(self) -> str:

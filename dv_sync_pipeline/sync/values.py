@@ -17,12 +17,14 @@ from dv_sync_pipeline.webapi.client import Row
 from dv_sync_pipeline.webapi.metadata import Column, ColumnKind
 
 __all__ = [
+    "MAPPABLE_KINDS",
     "VALUE_TYPES",
     "Canonical",
     "ValueType",
     "empty_frame",
     "fold_keys",
     "frame_of_rows",
+    "map_choices",
     "reference",
     "split_reference",
 ]
@@ -186,6 +188,19 @@ def _canonical(columns: Mapping[str, Column]) -> list[pl.Expr]:
         VALUE_TYPES[column.kind].canonical(pl.col(name)).alias(name)
         for name, column in columns.items()
     ]
+
+
+MAPPABLE_KINDS = frozenset({ColumnKind.CHOICE, ColumnKind.MULTI_CHOICE})
+"""Kinds whose values may have other numbers on the other side."""
+
+
+def map_choices(value: pl.Expr, choices: Mapping[int, int], *, kind: ColumnKind) -> pl.Expr:
+    """Each choice by its number on the other side; choices without another number keep theirs."""
+    if kind is ColumnKind.CHOICE:
+        return value.replace(choices)
+    texts = {str(ours): str(theirs) for ours, theirs in choices.items()}
+    mapped = value.str.split(",").list.eval(pl.element().replace(texts)).list.join(",")
+    return _ascending_choices(mapped)
 
 
 def fold_keys(frame: pl.DataFrame, key: Sequence[str]) -> pl.Expr:

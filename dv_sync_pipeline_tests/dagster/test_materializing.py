@@ -118,6 +118,7 @@ def test_the_materialization_carries_the_whole_record(run):
         "verified_through": MOMENT.timestamp(),
         "mode": "reconcile",
         "dry_run": False,
+        "mapping_changed": False,
         "changed": True,
         "dagster/row_count": 9,
     }

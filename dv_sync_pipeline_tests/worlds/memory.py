@@ -61,10 +61,13 @@ def table(
     name: str, columns: Sequence[Column], *, key: Sequence[str] = (), status: bool = True
 ) -> TableSchema:
     """A table with an id, a version, the columns, a key, and a state unless told otherwise."""
-    state = [Column("statecode", ColumnKind.STATE), Column("statuscode", ColumnKind.STATUS)]
+    state = [
+        Column("statecode", ColumnKind.STATE, is_custom=False),
+        Column("statuscode", ColumnKind.STATUS, is_custom=False),
+    ]
     everything = [
-        Column(f"{name}id", ColumnKind.UNIQUE_IDENTIFIER),
-        Column("versionnumber", ColumnKind.BIG_INTEGER),
+        Column(f"{name}id", ColumnKind.UNIQUE_IDENTIFIER, valid_for_update=False),
+        Column("versionnumber", ColumnKind.BIG_INTEGER, is_custom=False),
         *columns,
         *(state if status else []),
     ]
@@ -141,15 +144,21 @@ class MemoryDataverse:
             raise SchemaMismatchError(f"there is no table {table}", where=self.name)
         return self.schemas[table]
 
-    async def count(self, schema: TableSchema) -> int | None:
+    async def count(self, schema: TableSchema, *, condition: str = "") -> int | None:
         """How many rows there are."""
-        return len(self.rows[schema.name])
+        return len(self._ids(schema, condition))
+
+    def _ids(self, schema: TableSchema, condition: str) -> list[str]:
+        """Of one kind of condition: `column eq number`."""
+        rows = self.rows[schema.name]
+        column, _, number = condition.partition(" eq ")
+        return sorted(id_ for id_ in rows if not column or rows[id_][column] == int(number))
 
     async def read_pages(
-        self, schema: TableSchema, columns: Sequence[str]
+        self, schema: TableSchema, columns: Sequence[str], *, condition: str = ""
     ) -> AsyncIterator[list[Row]]:
         """All rows, a few at a time, so that every read has several pages."""
-        ids = sorted(self.rows[schema.name])
+        ids = self._ids(schema, condition)
         for start in range(0, max(len(ids), 1), ROWS_PER_PAGE):
             self.requests += 1
             yield [self._read(schema, id_, columns) for id_ in ids[start : start + ROWS_PER_PAGE]]

@@ -128,5 +128,7 @@ def test_another_mapping_has_another_fingerprint():
     described = CONFIGURATION.model_copy(update={"description": "Hotels"})
     widened = CONFIGURATION.model_copy(update={"columns": {"code": "code"}})
 
-    assert fingerprint(CONFIGURATION) == fingerprint(described)
-    assert fingerprint(CONFIGURATION) != fingerprint(widened)
+    before = fingerprint(CONFIGURATION, agreed())
+
+    assert before == fingerprint(described, agreed(described))
+    assert before != fingerprint(widened, agreed(widened))

@@ -579,8 +579,8 @@ def test_a_row_that_is_read_twice_counts_once(tmp_path):
     """Paging is live: a row can move to a later page while pages are read (DATAVERSE 6.2)."""
 
     class Moving(MemoryDataverse):
-        async def read_pages(self, schema, columns):
-            async for page in super().read_pages(schema, columns):
+        async def read_pages(self, schema, columns, *, condition=""):
+            async for page in super().read_pages(schema, columns, condition=condition):
                 yield page
                 yield page
 

@@ -20,6 +20,7 @@ def _attribute(name, kind, **more):
         "IsValidForCreate": True,
         "IsValidForUpdate": True,
         "IsValidForRead": True,
+        "IsCustomAttribute": name.startswith("contoso_"),
         "RequiredLevel": {"Value": "None", "CanBeChanged": True},
         **more,
     }
@@ -142,7 +143,13 @@ def test_names(schema):
         Column("contoso_colour", ColumnKind.CHOICE, options=frozenset({1, 2})),
         Column("contoso_view", ColumnKind.CHOICE, options=frozenset({7})),
         Column("contoso_hotelid", ColumnKind.LOOKUP, targets=("contoso_hotel",)),
-        Column("statecode", ColumnKind.STATE, valid_for_create=False, options=frozenset({0, 1})),
+        Column(
+            "statecode",
+            ColumnKind.STATE,
+            valid_for_create=False,
+            options=frozenset({0, 1}),
+            is_custom=False,
+        ),
         Column("contoso_odd", ColumnKind.UNKNOWN),
     ],
     ids=lambda column: column.name,
