@@ -28,6 +28,46 @@ def test_create_multiple_answers_ids_in_order(bulk, hotels, new_id):
     assert (hotels.read(ids[0])["dvc_name"], ids[1]) == ("a", new_id)
 
 
+def test_targets_may_name_different_columns(bulk, hotels, brands):
+    """What a target leaves out has its default, whatever its neighbours name (DATAVERSE 8.2)."""
+    brand, hotel = brands.create(), hotels.create()
+
+    answer = bulk(
+        "CreateMultiple",
+        TYPE | {"dvc_name": "a", "dvc_PartnerId_dvc_brand@odata.bind": f"/dvc_brands({brand})"},
+        TYPE | {"dvc_stars": 5, "dvc_PartnerId_dvc_hotel@odata.bind": f"/dvc_hotels({hotel})"},
+        TYPE | {"dvc_name": None, "statuscode": 3},
+        TYPE | {"dvc_ParentId": {"dvc_name": "parent"}},
+    )
+
+    columns = ("dvc_name", "dvc_stars", "_dvc_partnerid_value", "statuscode")
+    rows = [hotels.read(row_id) for row_id in answer.json()["Ids"]]
+    assert [[row[name] for name in columns] for row in rows] == [
+        ["a", None, brand, 1],
+        [None, 5, hotel, 1],
+        [None, None, None, 3],
+        [None, None, None, 1],
+    ]
+    assert [row["_dvc_parentid_value"] is None for row in rows] == [True, True, True, False]
+
+
+def test_versions_rise_in_the_order_of_the_targets(bulk, hotels):
+    """Rows of one call are numbered like rows of many calls (DATAVERSE 7.5)."""
+    ids = bulk("CreateMultiple", *[TYPE | {"dvc_name": name} for name in "abc"]).json()["Ids"]
+
+    first, second, third = (hotels.read(row_id)["versionnumber"] for row_id in ids)
+    assert (second, third) == (first + 1, first + 2)
+
+
+def test_the_error_is_that_of_the_first_bad_target(bulk, refusal):
+    """Targets are judged one after the other (DATAVERSE 8.1)."""
+    bad_choice = TYPE | {"dvc_name": "a", "dvc_kind": 77}
+    bad_text = TYPE | {"dvc_name": "x" * 5000}
+
+    assert refusal(bulk("CreateMultiple", bad_choice, bad_text)) == (400, "0x8004431a")
+    assert refusal(bulk("CreateMultiple", bad_text, bad_choice)) == (400, "0x80044331")
+
+
 def test_create_multiple_is_all_or_nothing(bulk, hotels, mark, refusal):
     """One bad row fails the whole call, and nothing is written (DATAVERSE 8.1)."""
     good = TYPE | {"dvc_name": "good", "dvc_mark": mark}
