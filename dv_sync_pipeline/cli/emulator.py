@@ -125,7 +125,10 @@ def _choose_rows(rows: int | None, sample: str | None) -> int:
         if rows is not None:
             raise click.UsageError("--rows is the size of a sample: give --sample as well.")
         return 0
-    return SAMPLES[sample].rows_default if rows is None else rows
+    default = SAMPLES[sample].rows_default
+    if rows is not None and default == 0:
+        raise click.UsageError(f"--rows does not fit: the sample {sample} has a fixed size.")
+    return default if rows is None else rows
 
 
 def _read_ports(environments: tuple[str, ...]) -> dict[str, int]:

@@ -161,7 +161,8 @@ def _readable(row: dict, table: dict, side: Side, position: int) -> Iterator[tup
 
 
 def _unmapped(row: dict, table: dict) -> dict:
-    mapped = {target for _, target in _columns(table)} | {*STATUS, *STAMPS}
+    columns = {target for _, target in _columns(table)}
+    mapped = columns | {f"{name}_base" for name in columns} | {*STATUS, *STAMPS}
     for _, target, _ in _lookups(table):
         mapped |= {f"_{target}_value", *FOLLOWERS.get(target, ())}
     return {name: value for name, value in row.items() if name not in mapped}

@@ -19,7 +19,7 @@ from dv_sync_pipeline.emulator.samples.torture_tables import (
     UNDER_RENOVATION,
 )
 
-__all__ = ["READERS", "primary_rows", "row_id", "secondary_rows"]
+__all__ = ["EVERYTHING", "READERS", "primary_rows", "row_id", "secondary_rows"]
 
 Cases: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Name of a row → its other columns."""
@@ -85,7 +85,7 @@ def _secondary(table: str, name: str) -> str:
 
 # ---- values: one column of every type -----------------------------------------------------------
 
-_EVERYTHING: Row = {
+EVERYTHING: Row = {
     "contoso_text": "text",
     "contoso_memo": "memo",
     "contoso_whole": 1,
@@ -100,6 +100,7 @@ _EVERYTHING: Row = {
     "contoso_colours": "1,2",
     "contoso_guid": "5a8f3b52-7c1d-4e0f-9d36-0b2f4c6e8a10",
 }
+"""A value for each of a specimen's columns."""
 
 _TEXTS: Cases = {
     "text of the greatest length": {"contoso_text": "ß" * 4000},
@@ -169,10 +170,10 @@ _KEYS: Cases = {
 _SPECIMENS: Cases = _coded(
     "S",
     {
-        "every column filled": _EVERYTHING,
+        "every column filled": EVERYTHING,
         "every column empty": {},
         "every column empty, and filled in the secondary": {"contoso_code": "CLEAR"},
-        "every column filled, and empty in the secondary": {**_EVERYTHING, "contoso_code": "FILL"},
+        "every column filled, and empty in the secondary": {**EVERYTHING, "contoso_code": "FILL"},
         **_TEXTS,
         **_NUMBERS,
         **_DATES,
@@ -185,7 +186,7 @@ _RENAMED = {"contoso_text": "dept_label"}
 
 _DEPARTMENT_SPECIMENS: Cases = {
     "every column empty, and filled in the secondary": {
-        **{_RENAMED.get(name, name): value for name, value in _EVERYTHING.items()},
+        **{_RENAMED.get(name, name): value for name, value in EVERYTHING.items()},
         "contoso_code": "CLEAR",
         "dept_remark": "ours",
     },

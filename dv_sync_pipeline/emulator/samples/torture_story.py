@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from dv_sync_pipeline.emulator.samples.acts import Act, Request
-from dv_sync_pipeline.emulator.samples.torture_rows import row_id
+from dv_sync_pipeline.emulator.samples.torture_rows import EVERYTHING, row_id
+from dv_sync_pipeline.emulator.samples.torture_tables import UNDER_RENOVATION
 
 __all__ = ["ACTS", "FAILING_TABLES", "PARKED", "WAITING"]
 
@@ -51,6 +52,16 @@ def _change(table: str, name: str, **values: object) -> Request:
     return Request("PATCH", f"{table}s({row_id('primary', table, name)})", values)
 
 
+def _point(table: str, name: str, navigation: str, parent_table: str, parent: str) -> Request:
+    """The row with a lookup to another row; `navigation` is the lookup's navigation property."""
+    entity_set = _ENTITY_SETS.get(parent_table, f"{parent_table}s")
+    reference = f"/{entity_set}({row_id('primary', parent_table, parent)})"
+    return _change(table, name, **{f"{navigation}@odata.bind": reference})
+
+
+_ENTITY_SETS = {"transactioncurrency": "transactioncurrencies"}
+
+
 def _replaced(table: str, name: str, **values: object) -> tuple[Request, Request]:
     """The row under another GUID."""
     again = {"contoso_name": name, **values}
@@ -60,19 +71,9 @@ def _replaced(table: str, name: str, **values: object) -> tuple[Request, Request
     )
 
 
-def _repointed(table: str, name: str, pointer: tuple[str, str, str]) -> Request:
-    """The row with a lookup to another row: navigation property, entity set, table, name."""
-    navigation, entity_set, parent = pointer
-    parent_id = row_id("primary", *parent.split("/"))
-    return _change(table, name, **{f"{navigation}@odata.bind": f"/{entity_set}({parent_id})"})
-
-
-_EURO = ("transactioncurrencyid", "transactioncurrencies", "transactioncurrency/Euro")
-_USER = ("contoso_ManagerId", "systemusers", "systemuser/User of both")
-_OWNER = ("ownerid", "systemusers", "systemuser/User of both")
-
 _MEND = Act(
     primary=(
+        _change("contoso_chain", "chain without a key", contoso_code="CH-90"),
         _change(
             "contoso_hotel", "status that a transition rule forbids", statecode=1, statuscode=2
         ),
@@ -83,12 +84,29 @@ _MEND = Act(
         *_replaced("contoso_hotel", "GUID is taken by a foreign row", contoso_code="H-91"),
         _change("contoso_hotel", "missing key", contoso_code="H-90"),
         _change("contoso_hotel", "key differs only in case: small", contoso_code="other"),
-        _change("contoso_chain", "chain without a key", contoso_code="CH-90"),
         _change("contoso_roomtype", "room type without a key", contoso_code="RT-2"),
         _change("contoso_room", "missing key in a composite key", contoso_number="104"),
-        _repointed("contoso_pointer", "currency unknown in the secondary", _EURO),
-        _repointed("contoso_pointer", "user unknown in the secondary", _USER),
-        _repointed("contoso_owned", "owner has no role in the secondary", _OWNER),
+        _point(
+            "contoso_pointer",
+            "currency unknown in the secondary",
+            "transactioncurrencyid",
+            "transactioncurrency",
+            "Euro",
+        ),
+        _point(
+            "contoso_pointer",
+            "user unknown in the secondary",
+            "contoso_ManagerId",
+            "systemuser",
+            "User of both",
+        ),
+        _point(
+            "contoso_owned",
+            "owner has no role in the secondary",
+            "ownerid",
+            "systemuser",
+            "User of both",
+        ),
     ),
     secondary=(
         Request(
@@ -103,5 +121,59 @@ _MEND = Act(
     ),
 )
 
-ACTS: Mapping[str, Act] = MappingProxyType({"mend": _MEND})
-"""What somebody does after the first sync, by name."""
+_CHANGE = Act(
+    primary=(
+        _change("contoso_specimen", "every column filled", **dict.fromkeys(EVERYTHING)),
+        _change("contoso_specimen", "text of the greatest length", contoso_text="short"),
+        # A key value of its own is changed, so this stays the same row.
+        _change("contoso_hotel", "plain hotel", contoso_code="H-77", statecode=1, statuscode=2),
+        _change("contoso_hotel", "inactive", statecode=0, statuscode=UNDER_RENOVATION),
+        _change("contoso_hotel", "inactive with a custom reason", contoso_city="Goslar"),
+        _change("contoso_hotel", "hotel with a flagship room", contoso_FlagshipRoomId=None),
+        _point(
+            "contoso_hotel",
+            "hotel of a chain",
+            "contoso_FlagshipRoomId",
+            "contoso_room",
+            "room with both parents",
+        ),
+        _point(
+            "contoso_chain", "third level", "contoso_ParentChainId", "contoso_chain", "first level"
+        ),
+        _change("contoso_room", "room with both parents", contoso_RoomTypeId=None),
+        _point(
+            "contoso_room",
+            "room without its optional parent",
+            "contoso_HotelId",
+            "contoso_hotel",
+            "hotel of a chain",
+        ),
+        _change("contoso_pointer", "user", contoso_ManagerId=None),
+        _change("contoso_pointer", "amount: largest", contoso_amount=None),
+        _point(
+            "contoso_pointer",
+            "amount in another currency",
+            "transactioncurrencyid",
+            "transactioncurrency",
+            "Euro",
+        ),
+        _point(
+            "contoso_pointer",
+            "one of several tables: the first",
+            "contoso_SubjectId_contoso_chain",
+            "contoso_chain",
+            "first level",
+        ),
+        _point(
+            "contoso_pointer",
+            "customer is a company",
+            "contoso_CustomerId_contact",
+            "contact",
+            "person",
+        ),
+        _point("contoso_owned", "owned by a user", "ownerid", "team", "Revenue"),
+    ),
+)
+
+ACTS: Mapping[str, Act] = MappingProxyType({"mend": _MEND, "change": _CHANGE})
+"""What somebody does after the first sync, in this order, by name."""
