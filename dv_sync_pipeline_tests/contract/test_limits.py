@@ -4,11 +4,14 @@ The clock of the environment stands still, so that windows slide only when a tes
 """
 
 import asyncio
+from dataclasses import replace
 
 import httpx
 import pytest
 
 from dv_sync_pipeline.emulator.behaviour import Behaviour
+from dv_sync_pipeline.emulator.limits import LIMIT_PROFILES, ServiceProtection
+from dv_sync_pipeline.emulator.wire import intercept
 from dv_sync_pipeline_tests.worlds.served import API, served_environment
 
 pytestmark = pytest.mark.usefixtures("emulator_only")
@@ -136,25 +139,31 @@ def test_a_batch_is_one_request(environment):
     assert REQUESTS - 1 == int(answer.headers["x-ms-ratelimit-burst-remaining-xrm-requests"])
 
 
-def test_too_many_at_the_same_time(tmp_path):
-    """52 may run; of 60, those are refused that come before one of the first is done."""
-    behaviour = Behaviour(limits="dataverse-fast", latency="developer", is_controlled=True)
+def test_too_many_at_the_same_time():
+    """52 may run; those that come while none of them is done are refused."""
 
-    async def create_many(served):
-        limits = httpx.Limits(max_connections=None)
-        headers = {"Authorization": f"Bearer {served.anna}"}
-        async with httpx.AsyncClient(headers=headers, limits=limits, timeout=30) as client:
-            first = await client.get(f"{served.url}{API}/WhoAmI")
-            assert first.cookies
-            hotel = {"@odata.type": "Microsoft.Dynamics.CRM.contoso_hotel", "contoso_name": "Adlon"}
-            url = f"{served.url}{API}/contoso_hotels/Microsoft.Dynamics.CRM.CreateMultiple"
-            body = {"Targets": [hotel] * 40}
-            return await asyncio.gather(*(client.post(url, json=body) for _ in range(60)))
+    async def sixty_at_once():
+        may_finish = asyncio.Event()
 
-    with served_environment(tmp_path, behaviour) as served:
-        answers = asyncio.run(create_many(served))
+        async def slow_environment(_scope, _receive, send):
+            await may_finish.wait()
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
 
-    refused = [each.json()["error"]["code"] for each in answers if each.status_code == 429]
-    assert {"0x80072326"} == set(refused)
-    assert 1 <= len(refused) <= 60 - CONCURRENT
-    assert 60 - len(refused) == [each.status_code for each in answers].count(200)
+        one_server = replace(LIMIT_PROFILES["dataverse-fast"], servers=1)
+        protection = ServiceProtection(one_server, clock=lambda: 0.0, stopwatch=lambda: 0.0)
+        guarded = intercept(
+            slow_environment, interceptors=[protection], identify=lambda _authorization: "anna"
+        )
+        transport = httpx.ASGITransport(guarded)
+        async with httpx.AsyncClient(transport=transport, base_url="http://primary") as client:
+            requests = [asyncio.create_task(client.get(f"{API}/contoso_hotels")) for _ in range(60)]
+            refused = await asyncio.gather(*requests[CONCURRENT:])
+            may_finish.set()
+            return refused, await asyncio.gather(*requests[:CONCURRENT])
+
+    refused, served = asyncio.run(sixty_at_once())
+
+    assert {"0x80072326"} == {each.json()["error"]["code"] for each in refused}
+    assert {429} == {each.status_code for each in refused}
+    assert {204} == {each.status_code for each in served}
