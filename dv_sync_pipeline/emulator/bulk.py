@@ -65,8 +65,8 @@ def _update_multiple(call: Call, table: Table, targets: list[Any]) -> Reply:
     missing = [segment for segment, row_id in zip(addressed, found, strict=True) if row_id is None]
     if missing:
         raise _missing(table, missing)
-    for target, segment, row_id in zip(targets, addressed, found, strict=True):
-        writer.update(table, str(row_id), target, fixed=writer.key_of(table, segment))
+    for target, row_id in zip(targets, found, strict=True):
+        writer.update(table, str(row_id), target)
     return Reply(204)
 
 

@@ -174,9 +174,8 @@ class Call:
 
     @property
     def if_none_match(self) -> str:
-        """`If-None-Match`; the word null counts as not sent (DATAVERSE 2)."""
-        value = self.header("if-none-match")
-        return "" if value.strip('"').lower() == "null" else value
+        """`If-None-Match`; the word null, which clients send (DATAVERSE 2), is no version."""
+        return self.header("if-none-match")
 
     def require_options(self, *allowed: str) -> None:
         """Refuse system query options that this resource does not know."""

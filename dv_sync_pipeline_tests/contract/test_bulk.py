@@ -100,6 +100,24 @@ def test_update_multiple(bulk, hotels):
     assert hotels.read(row_id)["dvc_stars"] == 5
 
 
+def test_update_multiple_by_key(bulk, hotels, mark):
+    """UpdateMultiple takes an alternate key in @odata.id, too (DATAVERSE 8.2)."""
+    row_id = hotels.create(dvc_code=mark, dvc_stars=1)
+
+    target = {"@odata.id": f"dvc_hotels(dvc_code='{mark}')", "dvc_stars": 5}
+    answer = bulk("UpdateMultiple", TYPE | target)
+
+    assert answer.status_code == 204
+    assert hotels.read(row_id)["dvc_stars"] == 5
+
+
+def test_update_multiple_by_missing_key(bulk, mark, refusal):
+    """UpdateMultiple by a key that names no row answers 404 0x80060891 (DATAVERSE 4.7)."""
+    target = {"@odata.id": f"dvc_hotels(dvc_code='{mark}')", "dvc_stars": 5}
+
+    assert refusal(bulk("UpdateMultiple", TYPE | target)) == (404, "0x80060891")
+
+
 def test_update_multiple_never_creates(bulk, hotels, new_id, refusal):
     """UpdateMultiple of a missing row answers 404 and changes no other row (DATAVERSE 8.2)."""
     row_id = hotels.create(dvc_stars=1)
