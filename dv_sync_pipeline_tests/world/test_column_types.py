@@ -21,8 +21,6 @@ from dv_sync_pipeline_tests.worlds.memory import table
 DOCUMENT = Path(__file__).parents[2] / "docs" / "column-types.md"
 ROW = "00000000-0000-4000-8000-000000000001"
 TEXT = "Zürich, Zu\u0308rich\r\n\tline 2\n\u200f\u0641\u0646\u062f\u0642 \U0001f3e8 '\\ trailing  "
-    "Zürich, Zu\u0308rich\r\n\tline 2\n\u200f\u0641\u0646\u062f\u0642 \U0001f3e8 \"'\\ trailing  "
-)
 CHOICES = {1: "One", 2: "Two", 9: "Nine"}
 GUID = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
 
