@@ -478,17 +478,32 @@ def parse(text: str, variables: Mapping[str, str], *, file: Path) -> Configurati
     try:
         values = document.read(text)
         configuration = Configuration.model_validate(values)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigurationError(
-            "not valid YAML",
-            where=f"{file}, line {line}",
-            why=redact(error.problem or ""),
-            mend=_QUOTE_VARIABLES if "${" in text.splitlines()[line - 1] else "",
-        ) from None
+    except yaml.YAMLError as error:
+        raise _describe_syntax(error, text, file=file) from None
     except ValidationError as error:
         raise document.describe(error) from None
     return _resolve_paths(configuration, file.absolute().parent)
+
+
+def _describe_syntax(error: yaml.YAMLError, text: str, *, file: Path) -> ConfigurationError:
+    line, why = _place_and_reason(error, text)
+    around = "".join(text.splitlines()[line - 1 : line])  # a file may end too early, after its text
+    return ConfigurationError(
+        "not valid YAML",
+        where=f"{file}, line {line}",
+        why=redact(why),
+        mend=_QUOTE_VARIABLES if "${" in around else "",
+    )
+
+
+def _place_and_reason(error: yaml.YAMLError, text: str) -> tuple[int, str]:
+    match error:
+        case yaml.MarkedYAMLError(problem_mark=yaml.Mark() as mark):
+            return mark.line + 1, error.problem or ""
+        case yaml.reader.ReaderError():
+            return text.count("\n", 0, error.position) + 1, error.reason
+        case _:
+            return 1, ""
 
 
 class _Document:
@@ -536,7 +551,14 @@ class _Document:
         if _VARIABLE.search(text):
             return _VARIABLE.sub(lambda match: self._substitute(match, node), text)
         loader = yaml.SafeLoader("")
-        return loader.construct_object(node, deep=True)
+        try:
+            return loader.construct_object(node, deep=True)
+        except ValueError:
+            raise self._error(
+                f"{text} looks like a date or a number, and is none",
+                node,
+                mend="Put it between quotes",
+            ) from None
 
     def _substitute(self, match: re.Match[str], node: yaml.Node) -> str:
         name, default = match["name"], match["default"]

@@ -13,12 +13,13 @@ _HIDDEN = "[hidden]"
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # Authorization: Bearer eyJ...
     (re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{8,}"), rf"\1 {_HIDDEN}"),
-    # client_secret=..., "client_secret": "...", client_assertion, access_token, code, authvalue
+    # client_secret=..., "client_secret": "...", client_assertion, access_token, code, authvalue;
+    # but not the name of a variable, which our own advice shows: client_secret: ${NAME}
     (
         re.compile(
             r"(?i)(client_secret|client_assertion|access_token|refresh_token|authvalue|passphrase"
             r"|password|\bcode)"
-            r"(\"?\s*[:=]\s*\"?)[^\s\"'&,}]{4,}"
+            r"(\"?\s*[:=]\s*\"?)(?!\$\{\w+\})[^\s\"'&,}]{4,}"
         ),
         rf"\1\2{_HIDDEN}",
     ),

@@ -216,9 +216,22 @@ def test_every_mistake_is_told_at_once():
     assert message.count("this setting is missing") == 2
 
 
-def test_broken_yaml_names_its_line():
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("environments: [", 1), ("environments: [\n", 2), ("# a comment\ntables: \x01\n", 2)],
+    ids=["end of line", "end of file", "control character"],
+)
+def test_broken_yaml_names_its_line(text, line):
     """What is not YAML is told with the line."""
-    assert "sync.yaml, line 1: not valid YAML" in message_for("environments: [")
+    assert f"sync.yaml, line {line}: not valid YAML" in message_for(text)
+
+
+def test_a_date_that_is_none_names_its_line():
+    """YAML takes text in the shape of a date for one."""
+    message = message_for("schedule:\n  timezone: 2026-13-45\n")
+
+    assert "line 2: 2026-13-45 looks like a date" in message
+    assert "between quotes" in message
 
 
 def test_a_variable_without_quotes_between_braces_is_told_how_to_write():

@@ -12,6 +12,7 @@ from dv_sync_pipeline.redact import redact
         "authorization: basic CANARYCANARY==",
         "client_id=x&client_secret=CANARY%2F1&grant_type=client_credentials",
         '{"client_secret": "CANARY"}',
+        "client_secret: ${NAME:-CANARY}",
         '{"access_token":"CANARY","expires_in":3599}',
         "client_assertion=CANARY.CANARY",
         "POST https://hook.example.com/dv?code=CANARY==",
@@ -34,6 +35,7 @@ def test_a_secret_is_hidden(text):
         "error code: 0",
         "https://contoso.crm4.dynamics.com/api/data/v9.2/contoso_hotels(1d2e)",
         "Bearer of bad news",
+        "Write client_secret: ${NAME} and set the variable",
     ],
 )
 def test_ordinary_text_stays(text):
