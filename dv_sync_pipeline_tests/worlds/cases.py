@@ -5,7 +5,7 @@ through `judge.Environment` and understands `sync.yaml` on its own: no line of t
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, TypeAlias
@@ -93,21 +93,45 @@ class View:
 
 def look(judge: Judge) -> View:
     """Read everything of both environments."""
-    tables = {table["table"]: table for table in judge.tables}
-    targets = {name: table.get("target", name) for name, table in tables.items()}
+    tables = {table["table"]: _spelled_out(table, judge) for table in judge.tables}
     return View(
-        _look_at(judge.primary, tables, dict(zip(tables, tables, strict=True))),
-        _look_at(judge.secondary, tables, targets),
+        _look_at(judge.primary, tables, _called_in_primary, filtered=True),
+        _look_at(judge.secondary, tables, _called_in_secondary, filtered=False),
         tables,
     )
 
 
-def _look_at(environment: Environment, tables: Mapping[str, dict], called: dict[str, str]) -> Side:
-    """One side; `called` is what it calls each table."""
+def _called_in_primary(table: dict) -> str:
+    return table["table"]
+
+
+def _called_in_secondary(table: dict) -> str:
+    return table.get("target", table["table"])
+
+
+def _spelled_out(table: dict, judge: Judge) -> dict:
+    """The table with every column by its name."""
+    if table["columns"] != "*":
+        return table
+    common = judge.primary.custom_columns(_called_in_primary(table))
+    common &= judge.secondary.custom_columns(_called_in_secondary(table))
+    named = {f"{table['table']}id", *table.get("exclude", ()), *table.get("lookups", ())}
+    return {**table, "columns": sorted(common - named)}
+
+
+def _look_at(
+    environment: Environment,
+    tables: Mapping[str, dict],
+    call: Callable[[dict], str],
+    *,
+    filtered: bool,
+) -> Side:
+    """One side, which calls its tables like that; `filtered` leaves out what `filter` does."""
     rows, ids = {}, {}
-    for table, name in called.items():
+    for table, settings in tables.items():
+        name = call(settings)
         description = environment.describe(name)
-        for row in environment.rows(name):
+        for row in environment.rows(name, settings.get("filter", "") if filtered else ""):
             case = table, row[description["PrimaryNameAttribute"]]
             assert case not in rows, f"two rows are called {case}"
             rows[case] = row
@@ -151,8 +175,13 @@ def _lookups(table: dict) -> Iterator[tuple[str, str, list]]:
 
 
 def _readable(row: dict, table: dict, side: Side, position: int) -> Iterator[tuple[str, Any]]:
+    is_source = position == 0
     for pair in _columns(table):
-        yield pair[1], row.get(pair[position], "no such column")
+        value = row.get(pair[position], "no such column")
+        choices = table.get("values", {}).get(pair[0], {}) if is_source else {}
+        yield pair[1], _translated(value, choices)
+    for column, constant in table.get("constants", {}).items():
+        yield column, constant if is_source else row[column]
     for *pair, _ in _lookups(table):
         row_id = row[f"_{pair[position]}_value"]
         yield pair[1], row_id and side.pointed_to(row_id)
@@ -160,9 +189,20 @@ def _readable(row: dict, table: dict, side: Side, position: int) -> Iterator[tup
         yield column, row[column]
 
 
+def _translated(value: Any, choices: dict[int, int]) -> Any:
+    """A choice, or several, by the numbers of the other side."""
+    if not choices or value is None:
+        return value
+    if isinstance(value, int):
+        return choices.get(value, value)
+    numbers = [int(number) for number in value.split(",")]
+    return ",".join(map(str, sorted(choices.get(number, number) for number in numbers)))
+
+
 def _unmapped(row: dict, table: dict) -> dict:
     columns = {target for _, target in _columns(table)}
     mapped = columns | {f"{name}_base" for name in columns} | {*STATUS, *STAMPS}
+    mapped |= table.get("constants", {}).keys()
     for _, target, _ in _lookups(table):
         mapped |= {f"_{target}_value", *FOLLOWERS.get(target, ())}
     return {name: value for name, value in row.items() if name not in mapped}

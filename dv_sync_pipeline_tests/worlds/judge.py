@@ -65,9 +65,17 @@ class Environment:
         """Where the rows of a table are."""
         return f"{self._api}/{self.describe(table)['EntitySetName']}"
 
-    def rows(self, table: str) -> list[dict]:
-        """Every row with every column, numbers with a decimal point exact."""
-        url = self.address(table)
+    def custom_columns(self, table: str) -> set[str]:
+        """The columns that customers made."""
+        where = f"{self._api}/EntityDefinitions(LogicalName='{table}')/Attributes"
+        answer = self._http.get(where, params={"$select": "LogicalName,IsCustomAttribute"})
+        answer.raise_for_status()
+        columns = answer.json()["value"]
+        return {column["LogicalName"] for column in columns if column["IsCustomAttribute"]}
+
+    def rows(self, table: str, condition: str = "") -> list[dict]:
+        """Every row (of those that fulfil it) with every column, decimal numbers exact."""
+        url = self.address(table) + (f"?$filter={condition}" if condition else "")
         rows = []
         while url:
             answer = self._http.get(url, headers={"prefer": "odata.maxpagesize=1000"})

@@ -444,6 +444,41 @@ _CURRENCIES: Cases = {
     "Pound Sterling": _currency("GBP", "0.8"),
 }
 
+# ---- mapping ------------------------------------------------------------------------------------
+
+_PUBLISHED: Row = {"contoso_published": True}
+
+_MAPPED: Cases = _coded(
+    "M",
+    {
+        "choice with another number": {**_PUBLISHED, "contoso_grade": 1},
+        "choice with the same number": {**_PUBLISHED, "contoso_grade": 3},
+        "choices with other numbers": {**_PUBLISHED, "contoso_grades": "1,2,3"},
+        "no choice": _PUBLISHED,
+        "left out by the filter": {"contoso_published": False},
+        "existing row with an excluded column": {
+            **_PUBLISHED,
+            "contoso_code": "KEEP",
+            "contoso_internal": "of the primary",
+        },
+        "existing row with another constant": {**_PUBLISHED, "contoso_code": "CONSTANT"},
+        "existing row that the filter leaves out": {
+            "contoso_code": "FILTER",
+            "contoso_published": False,
+            "contoso_grade": 1,
+        },
+    },
+)
+
+_DEPARTMENT_MAPPED: Cases = {
+    "existing row with an excluded column": {
+        "contoso_code": "KEEP",
+        "contoso_internal": "of the department",
+    },
+    "existing row with another constant": {"contoso_code": "CONSTANT", "dept_source": "by hand"},
+    "existing row that the filter leaves out": {"contoso_code": "FILTER", "contoso_grade": 12},
+}
+
 # ---- all of it ----------------------------------------------------------------------------------
 
 _PRIMARY: Mapping[str, Cases] = {
@@ -459,6 +494,7 @@ _PRIMARY: Mapping[str, Cases] = {
     "contact": _CONTACTS,
     "contoso_pointer": _POINTERS,
     "contoso_owned": _OWNED,
+    "contoso_mapped": _MAPPED,
     "contoso_contract": _coded("C", {"contract with terms": {"contoso_terms": "All of them."}}),
 }
 
@@ -469,4 +505,5 @@ _SECONDARY: Mapping[str, Cases] = {
     "dept_specimen": _DEPARTMENT_SPECIMENS,
     "contoso_hotel": _DEPARTMENT_HOTELS,
     "contoso_room": _DEPARTMENT_ROOMS,
+    "contoso_mapped": _DEPARTMENT_MAPPED,
 }

@@ -171,6 +171,9 @@ _CHANGE = Act(
             "contact",
             "person",
         ),
+        _change("contoso_mapped", "choice with another number", contoso_grade=2),
+        _change("contoso_mapped", "choices with other numbers", contoso_grades="2"),
+        _change("contoso_mapped", "left out by the filter", contoso_published=True),
         _point("contoso_owned", "owned by a user", "ownerid", "team", "Revenue"),
     ),
 )

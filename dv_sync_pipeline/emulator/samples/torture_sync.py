@@ -85,6 +85,18 @@ tables:
     lookups:
       ownerid: [{table: systemuser, by: domainname}, {table: team, by: name}]
 
+  - table: contoso_mapped
+    description: Columns by the dozen, choices with other numbers, constants, and a filter.
+    key: contoso_code
+    # Every column of the customer's that both environments have.
+    columns: "*"
+    exclude: [contoso_internal]
+    values:
+      contoso_grade: {1: 11, 2: 12}
+      contoso_grades: {1: 11, 2: 12}
+    constants: {dept_source: master data, dept_rank: 7}
+    filter: contoso_published eq true
+
   - table: contoso_contract
     description: A table of which the secondary lacks a column.
     key: contoso_code

@@ -229,6 +229,34 @@ _OWNED = table(
     keys=(key("contoso_owned_code", "contoso_code"),),
 )
 
+# ---- mapping: filters, constants, choices with other numbers ------------------------------------
+
+_GRADES = {1: "Good", 2: "Better", 3: "Best"}
+_DEPARTMENT_GRADES = {11: "Good", 12: "Better", 3: "Best"}
+
+
+def _mapped(grades: dict[int, str]) -> TableDefinition:
+    return table(
+        "contoso_Mapped",
+        entity_set="contoso_mappeds",
+        primary_name=string("contoso_Name", max_length=200),
+        columns=(
+            string("contoso_Code", max_length=40),
+            choice("contoso_Grade", grades),
+            multi_choice("contoso_Grades", grades),
+            boolean("contoso_Published"),
+            string("contoso_Internal"),
+        ),
+        keys=(key("contoso_mapped_code", "contoso_code"),),
+    )
+
+
+_MAPPED = _mapped(_GRADES)
+_DEPARTMENT_MAPPED = replace(
+    _mapped(_DEPARTMENT_GRADES),
+    columns=(*_mapped(_DEPARTMENT_GRADES).columns, string("dept_Source"), integer("dept_Rank")),
+)
+
 # ---- drift --------------------------------------------------------------------------------------
 
 _CONTRACT = table(
@@ -251,6 +279,7 @@ PRIMARY_TABLES: tuple[TableDefinition, ...] = (
     _HOTEL,
     _ROOM_TYPE,
     *_ALIKE,
+    _MAPPED,
     _CONTRACT,
 )
 SECONDARY_TABLES: tuple[TableDefinition, ...] = (
@@ -259,5 +288,6 @@ SECONDARY_TABLES: tuple[TableDefinition, ...] = (
     _DEPARTMENT_HOTEL,
     _DEPARTMENT_ROOM_TYPE,
     *_ALIKE,
+    _DEPARTMENT_MAPPED,
     _DEPARTMENT_CONTRACT,
 )
