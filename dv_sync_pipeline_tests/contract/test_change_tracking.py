@@ -203,6 +203,22 @@ def test_changes_made_while_paging_come_next_time(api, hotels, feed):
     assert kinds(entries) == [("changed", early[0])]
 
 
+def test_deletes_made_while_paging_come_next_time(api, hotels, feed):
+    """A delete after the first page waits for the next link, too (DATAVERSE 7.1)."""
+    gone, kept = hotels.create(), hotels.create()
+    page = api.get(feed.link, headers={"Prefer": "odata.maxpagesize=1"}).json()
+    api.delete(f"dvc_hotels({gone})")
+    entries = page["value"]
+    while "@odata.nextLink" in page:
+        page = api.get(page["@odata.nextLink"]).json()
+        entries += page["value"]
+
+    later = api.get(page["@odata.deltaLink"]).json()["value"]
+
+    assert kinds(entries) == [("changed", gone), ("changed", kept)]
+    assert kinds(later) == [("deleted", gone)]
+
+
 @pytest.mark.parametrize("option", ["$filter", "$orderby", "$expand", "$top"])
 def test_options_that_tracking_refuses(api, option):
     """There is no filter, order, expansion or limit with tracking (DATAVERSE 7.1)."""

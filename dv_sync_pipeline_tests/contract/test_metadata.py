@@ -90,6 +90,17 @@ def test_options_of_a_choice(api):
     assert kind["GlobalOptionSet"] is None
 
 
+def test_local_options_are_not_global(api):
+    """The option set of a column says that it is the column's own (DATAVERSE 3.4)."""
+    found = api.get(
+        f"{HOTEL}/Attributes(LogicalName='dvc_kind')"
+        "/Microsoft.Dynamics.CRM.PicklistAttributeMetadata?$expand=OptionSet"
+    ).json()
+
+    assert found["OptionSet"]["IsGlobal"] is False
+    assert found["OptionSet"]["Name"] == "dvc_hotel_dvc_kind"
+
+
 def test_labels_of_a_boolean(api):
     """A boolean has a TrueOption and a FalseOption (DATAVERSE 3.3)."""
     found = api.get(

@@ -255,6 +255,31 @@ def test_impersonation_never_adds_rights(api, hotels, hire, refusal):
     assert refusal(answer) == (403, "0x80040220")
 
 
+def test_impersonation_does_not_lend_rights(api, hotels, hire, refusal):
+    """Who acts as an administrator may still do no more than they may (DATAVERSE 11)."""
+    person = hire(Read="Global", ActOnBehalfOfAnotherUser="Global")
+    administrator = api.get("WhoAmI").json()["UserId"]
+    headers = {**person.headers, "MSCRMCallerID": administrator}
+
+    answer = api.patch(f"dvc_hotels({hotels.create()})", json={"dvc_stars": 1}, headers=headers)
+
+    assert refusal(answer) == (403, "0x80040220")
+
+
+def test_business_unit_follows_the_owner(api, hotels, mark):
+    """Owningbusinessunit is that of the owner (DATAVERSE 13)."""
+    root = api.get("WhoAmI").json()["BusinessUnitId"]
+    unit = {"name": mark, "parentbusinessunitid@odata.bind": f"/businessunits({root})"}
+    unit_url = api.post("businessunits", json=unit).headers["OData-EntityId"]
+    team = {"name": mark, "businessunitid@odata.bind": unit_url}
+    team_url = api.post("teams", json=team).headers["OData-EntityId"]
+    row_id = hotels.create()
+
+    api.patch(f"dvc_hotels({row_id})", json={"ownerid@odata.bind": team_url})
+
+    assert hotels.read(row_id)["_owningbusinessunit_value"] in unit_url
+
+
 def _secret_of(api: httpx.Client, row_id: str, headers: dict[str, str]) -> object:
     row = api.get(f"dvc_hotels({row_id})?$select=dvc_secret", headers=headers).json()
     return row["dvc_secret"]
