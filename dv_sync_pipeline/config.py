@@ -280,6 +280,19 @@ class LookupConfiguration(_Model):
         return tuple(target.table for target in self.tables if not target.by)
 
 
+class AssociationConfiguration(_Model):
+    """A many-to-many relationship whose pairs follow the primary.
+
+    Attributes:
+        relationship: its schema name, the same in both environments.
+        table: the synchronized table on its other side, by its name in the primary.
+
+    """
+
+    relationship: str = Field(min_length=1)
+    table: LogicalName
+
+
 class TableConfiguration(_Model):
     """One synchronized table.
 
@@ -297,6 +310,7 @@ class TableConfiguration(_Model):
         filter: an OData condition on the rows of the primary, such as `statecode eq 0`; other rows
             count as gone.
         lookups: lookup columns → the tables they point to (primary names).
+        associations: many-to-many relationships; each stands at one of its two tables.
         status: `direct` sets state and status reason; `none` leaves them alone.
         deletes: what happens to a secondary row whose primary row is gone; `keep` reports it.
         group: the asset group in Dagster.
@@ -311,6 +325,7 @@ class TableConfiguration(_Model):
     lookups: dict[
         LogicalName, Annotated[LookupConfiguration, BeforeValidator(_spell_out_lookup)]
     ] = Field(default_factory=dict)
+    associations: tuple[AssociationConfiguration, ...] = ()
     exclude: frozenset[LogicalName] = frozenset()
     constants: dict[LogicalName, Constant] = Field(default_factory=dict)
     values: dict[LogicalName, dict[int, int]] = Field(default_factory=dict)
@@ -426,19 +441,28 @@ class Configuration(_Model):
             repeated = {name for name in names if names.count(name) > 1}
             if repeated:
                 yield f"{attribute} {_listed(repeated)} stands in tables more than once"
-        known = {table.table for table in self.tables}
         for table in self.tables:
             if table.key_set_too_late:
                 yield (
                     f"{table.table}: key column {_listed(table.key_set_too_late)} is set in a "
                     "second pass, so it can be no key"
                 )
-            for column, lookup in table.lookups.items():
-                for parent in sorted(set(lookup.synchronized) - known):
-                    yield (
-                        f"{table.table}: the lookup {column} points to {parent}, which is not in "
-                        f"tables; if it is not to be synchronized, say {{table: {parent}, by: ...}}"
-                    )
+            yield from self._unknown_tables(table)
+
+    def _unknown_tables(self, table: TableConfiguration) -> Iterator[str]:
+        known = {table.table for table in self.tables}
+        for association in table.associations:
+            if association.table not in known:
+                yield (
+                    f"{table.table}: {association.relationship} leads to {association.table}, "
+                    "which is not in tables"
+                )
+        for column, lookup in table.lookups.items():
+            for parent in sorted(set(lookup.synchronized) - known):
+                yield (
+                    f"{table.table}: the lookup {column} points to {parent}, which is not in "
+                    f"tables; if it is not to be synchronized, say {{table: {parent}, by: ...}}"
+                )
 
     def table(self, name: str) -> TableConfiguration:
         """The table of that name in the primary; `ConfigurationError` if it is not synchronized."""

@@ -111,6 +111,7 @@ def _print_remarks(console: Console, reports: Sequence[TableReport]) -> None:
         if report.mapping_changed:
             console.print(Text(f"{report.title}: the mapping changed since the last reconcile"))
         for count, remark in (
+            (report.pairs, "associations made or undone"),
             (report.adopted, "existing rows adopted by key: they keep their GUIDs"),
             (report.foreign, "rows of the secondary's own: not touched"),
             (report.gone, "rows gone in the primary: kept, as configured"),

@@ -114,7 +114,7 @@ def exit_code_of_sync(outcome: Outcome[TableReport]) -> int:
 
 def exit_code_of_plan(outcome: Outcome[TableReport]) -> int:
     """0 when a reconcile would find nothing to do and nothing to complain of."""
-    changes = sum(report.created + report.updated for report in outcome.results)
+    changes = sum(report.created + report.updated + report.pairs for report in outcome.results)
     return exit_code_of_sync(outcome) or (DIFFERENCES_REMAIN if changes else DONE)
 
 

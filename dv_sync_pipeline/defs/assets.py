@@ -194,7 +194,7 @@ def _materialized(table: TableConfiguration, report: TableReport) -> dg.Material
     its asset makes Dagster skip every asset downstream: unchanged hotels would hide changed rooms.
     So the record tells the difference: `changed`, and `would_be_...` counts for a dry run.
     """
-    changed = not report.dry_run and report.created + report.updated > 0
+    changed = not report.dry_run and report.created + report.updated + report.pairs > 0
     return dg.MaterializeResult(
         metadata={
             **record_of(report),

@@ -19,7 +19,7 @@ PROGRESS_SECONDS = 5.0
 DIFFERENCES_SHOWN_MAX = 50
 
 _ALWAYS_PLOTTED = ("read", "parked", "requests", "retries")
-_WRITTEN = ("created", "updated", "equal", "adopted", "gone", "waiting", "foreign")
+_WRITTEN = ("created", "updated", "pairs", "equal", "adopted", "gone", "waiting", "foreign")
 
 
 def record_of(report: TableReport) -> Mapping[str, dg.MetadataValue]:
@@ -58,6 +58,7 @@ def _sentences(report: TableReport) -> Sequence[str]:
         f"({report.rows_per_second:,.0f} rows/s);",
         f"{report.created:,} {would}created, {report.updated:,} {would}updated,",
         f"{report.equal:,} already equal.",
+        _if_any(report.pairs, f"Associations {would}made or undone: {report.pairs:,}."),
         _if_any(report.adopted, f"Rows adopted by key: {report.adopted:,}."),
         _if_any(report.foreign, f"Rows of the secondary's own, not touched: {report.foreign:,}."),
         _if_any(report.gone, f"Rows gone in the primary, kept as configured: {report.gone:,}."),

@@ -23,7 +23,7 @@ class _Step:
     table: str
     parent: str
     columns: tuple[str, ...]
-    is_in_key: bool
+    can_wait: bool
 
 
 def self_lookups(table: TableConfiguration) -> frozenset[str]:
@@ -50,8 +50,13 @@ def parents_before(table: TableConfiguration, deferred: Iterable[str] = ()) -> f
     """The other tables that must be synchronized before this one, when `deferred` can wait."""
     waiting = {*deferred, *self_lookups(table)}
     needed = (lookup for column, lookup in table.lookups.items() if column not in waiting)
-    others = _other_parents_of_chains(table, deferred)
+    others = _other_parents_of_chains(table, deferred) | _associated(table)
     return frozenset(name for lookup in needed for name in lookup.synchronized) | others
+
+
+def _associated(table: TableConfiguration) -> set[str]:
+    """Pairs are compared at the end of the table at which they stand."""
+    return {each.table for each in table.associations} - {table.table}
 
 
 def _other_parents_of_chains(table: TableConfiguration, deferred: Iterable[str]) -> set[str]:
@@ -86,10 +91,11 @@ def _breakable_step(
 ) -> _Step:
     by_name = {table.table: table for table in tables}
     steps = [_step(by_name[child], parent, deferred[child]) for child, parent in pairwise(circle)]
-    breakable = [step for step in steps if not step.is_in_key]
+    breakable = [step for step in steps if step.can_wait]
     if not breakable:
         raise ConfigurationError(
-            f"lookups go round in a circle, and all of them are keys: {' → '.join(circle)}",
+            f"tables go round in a circle in which no lookup can wait: {' → '.join(circle)}",
+            why="each of them is part of a key, or an association",
             mend="Choose another key for one of these tables, or leave a lookup out of sync.yaml",
         )
     return min(breakable)
@@ -103,5 +109,5 @@ def _step(table: TableConfiguration, parent: str, deferred: Iterable[str]) -> _S
             if parent in lookup.synchronized and column not in deferred
         )
     )
-    is_in_key = not set(columns).isdisjoint(table.key)
-    return _Step(table.table, parent, columns, is_in_key)
+    can_wait = set(columns).isdisjoint(table.key) and parent not in _associated(table)
+    return _Step(table.table, parent, columns, can_wait)

@@ -172,10 +172,12 @@ class Engine:
         return deferred_lookups(self.configuration.tables).get(table, frozenset())
 
     def _parents(self, table: str) -> frozenset[str]:
-        """Every other synchronized table that it looks up."""
+        """Every other synchronized table that it looks up, or is associated with."""
         configuration = self.configuration.table(table)
         lookups = configuration.lookups.values()
-        return frozenset(name for each in lookups for name in each.synchronized) - {table}
+        looked_up = {name for each in lookups for name in each.synchronized}
+        associated = {each.table for each in configuration.associations}
+        return frozenset(looked_up | associated) - {table}
 
     def _parents_before(self, table: str) -> frozenset[str]:
         return parents_before(self.configuration.table(table), self._deferred(table))

@@ -18,7 +18,7 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from dv_sync_pipeline.errors import LedgerError, WrongEnvironmentError
+from dv_sync_pipeline.errors import ConfigurationError, LedgerError, WrongEnvironmentError
 from dv_sync_pipeline.redact import redact
 from dv_sync_pipeline.sync.mapping import KEY, PRIMARY_ID, SECONDARY_ID, VERSION
 from dv_sync_pipeline.sync.projection import LINKS_SCHEMA
@@ -107,11 +107,11 @@ class Ledger:
 
     @classmethod
     def open(cls, url: str) -> "Ledger":
-        """Open, and create where there is none; a newer ledger is refused."""
-        address = sa.make_url(url)
-        if address.get_backend_name() == "sqlite":
-            _prepare_file(address)
-        ledger = cls(_create_engine(address))
+        """Open, and create where there is none; a newer ledger is refused.
+
+        Raises `ConfigurationError` when the address or its driver cannot be used.
+        """
+        ledger = cls(_create_engine(url))
         try:
             ledger._create_or_check()
         except BaseException:
@@ -345,9 +345,27 @@ def _prepare_file(address: sa.URL) -> None:
         ) from None
 
 
-def _create_engine(address: sa.URL) -> sa.Engine:
+def _create_engine(url: str) -> sa.Engine:
+    """Nothing is opened yet. No message repeats the address: it may hold a password."""
+    try:
+        return _create_engine_of(sa.make_url(url))
+    except sa.exc.ArgumentError:
+        raise ConfigurationError(
+            "ledger: this is not the address of a database",
+            mend="Leave it out for a file in `state`, or write "
+            "postgresql+psycopg://user@host/database",
+        ) from None
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"ledger: the database driver {error.name} is not installed",
+            mend=f"Install {error.name} in the environment of dv-sync",
+        ) from None
+
+
+def _create_engine_of(address: sa.URL) -> sa.Engine:
     if address.get_backend_name() != "sqlite":
         return sa.create_engine(address, pool_pre_ping=True)
+    _prepare_file(address)
     engine = sa.create_engine(address, connect_args={"timeout": _BUSY_SECONDS_MAX})
     sa.event.listen(engine, "connect", _configure_sqlite)
     return engine

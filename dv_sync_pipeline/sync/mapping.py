@@ -15,7 +15,7 @@ from dv_sync_pipeline.config import Constant, LookupConfiguration, TableConfigur
 from dv_sync_pipeline.errors import IncompleteReadError, SchemaMismatchError
 from dv_sync_pipeline.sync.deferral import self_lookups
 from dv_sync_pipeline.sync.values import MAPPABLE_KINDS, VALUE_TYPES, frame_of_rows
-from dv_sync_pipeline.webapi.metadata import Column, ColumnKind, TableSchema
+from dv_sync_pipeline.webapi.metadata import Association, Column, ColumnKind, TableSchema
 
 __all__ = [
     "FOLDED_KEY",
@@ -25,6 +25,7 @@ __all__ = [
     "STATUS_COLUMNS",
     "VERSION",
     "ConstantColumn",
+    "MappedAssociation",
     "MappedColumn",
     "Parent",
     "TableMapping",
@@ -112,6 +113,22 @@ class ConstantColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class MappedAssociation:
+    """A many-to-many relationship whose pairs the pipeline owns between linked rows.
+
+    Attributes:
+        source: the relationship in the primary, seen from the table.
+        target: the same in the secondary.
+        other: the table on its other side.
+
+    """
+
+    source: Association
+    target: Association
+    other: Parent
+
+
+@dataclass(frozen=True, slots=True)
 class TableMapping:
     """One table as both environments and `sync.yaml` agree on it.
 
@@ -120,6 +137,7 @@ class TableMapping:
         primary, secondary: the two schemas.
         columns: the mapped columns, lookups included.
         constants: columns that show the same value in every row.
+        associations: many-to-many relationships that are compared with this table.
         filter: an OData condition on the rows of the primary; "" for all.
         key: names in the frames of the key columns; empty when rows are matched by GUID.
         deferred: names in the frames of lookups that are set after the tables they point to.
@@ -132,6 +150,7 @@ class TableMapping:
     secondary: TableSchema
     columns: tuple[MappedColumn, ...]
     constants: tuple[ConstantColumn, ...]
+    associations: tuple[MappedAssociation, ...]
     filter: str
     key: tuple[str, ...]
     deferred: frozenset[str]
@@ -149,8 +168,10 @@ class TableMapping:
 
     @property
     def parents(self) -> tuple[Parent, ...]:
-        """The other tables that it looks up."""
-        parents = {parent: None for column in self.lookups for parent in column.parents}
+        """The other tables that it looks up, or is associated with."""
+        looked_up = [parent for column in self.lookups for parent in column.parents]
+        associated = [association.other for association in self.associations]
+        parents = dict.fromkeys([*looked_up, *associated])
         return tuple(parent for parent in parents if parent != self.own)
 
     @property
@@ -171,6 +192,7 @@ class TableMapping:
             self,
             columns=tuple(column for column in self.columns if column.name in kept),
             constants=tuple(constant for constant in self.constants if constant.name in kept),
+            associations=(),
             has_status=False,
         )
 
@@ -250,6 +272,10 @@ def agree(
         constants=tuple(
             _constant(name, value, secondary) for name, value in configuration.constants.items()
         ),
+        associations=tuple(
+            agreement.on_association(each.relationship, each.table)
+            for each in configuration.associations
+        ),
         filter=configuration.filter,
         key=key,
         deferred=frozenset(configuration.target_columns[name] for name in deferred),
@@ -294,6 +320,14 @@ class _Agreement:
             parents=self._parents(source, target),
             must_be_known=target.required or target_name in self.configuration.target_key,
             choices=self._choices(source, target),
+        )
+
+    def on_association(self, relationship: str, table: str) -> MappedAssociation:
+        other = Parent(table, self.targets[table])
+        return MappedAssociation(
+            source=_find_association(relationship, other.table, self.primary, "primary"),
+            target=_find_association(relationship, other.target, self.secondary, "secondary"),
+            other=other,
         )
 
     def _choices(self, source: Column, target: Column) -> Mapping[int, int]:
@@ -409,6 +443,21 @@ def _find_column(name: str, schema: TableSchema, *, environment: str) -> Column:
     suggestion = f"Did you mean {closest[0]}?" if closest else "Correct it in sync.yaml"
     raise SchemaMismatchError(
         f"the table {schema.name} has no column {name}", where=environment, mend=suggestion
+    )
+
+
+def _find_association(
+    relationship: str, other: str, schema: TableSchema, environment: str
+) -> Association:
+    for association in schema.associations:
+        if (association.name.lower(), association.other) == (relationship.lower(), other):
+            return association
+    known = (f"{each.name} to {each.other}" for each in schema.associations)
+    raise SchemaMismatchError(
+        f"the table {schema.name} has no many-to-many relationship {relationship} to {other}",
+        where=environment,
+        why=f"it has {_listed(known) or 'none'}",
+        mend="Correct associations in sync.yaml",
     )
 
 

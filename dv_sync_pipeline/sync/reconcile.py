@@ -6,6 +6,7 @@ Belongs here: the order of its steps, and the report. Does not belong here: how 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from dv_sync_pipeline.sync.associations import apply_pairs, compare_pairs, pair_differences
 from dv_sync_pipeline.sync.comparison import Comparison, TablePass, compare_sides
 from dv_sync_pipeline.sync.difference import row_differences
 from dv_sync_pipeline.sync.report import (
@@ -33,10 +34,13 @@ async def reconcile(
     task.ledger.begin_reconcile(task.table, mapping=mapping_fingerprint)
     comparison = await compare_sides(task)
     written = await apply(comparison.difference, task, ensure_turn=ensure_turn)
-    parked = task.ledger.replace_parked(task.table, [*comparison.parked, *written.parked.values()])
+    pairs = await compare_pairs(task, task.ledger.links(task.table))
+    associated = await apply_pairs(task, pairs, ensure_turn=ensure_turn)
+    refused = {**associated.parked, **written.parked}
+    parked = task.ledger.replace_parked(task.table, [*comparison.parked, *refused.values()])
     task.ledger.finish_reconcile(task.table, verified_through=comparison.began)
     report = report_of(comparison, meter, written=written, parked=parked)
-    return replace(report, mapping_changed=mapping_changed)
+    return replace(report, mapping_changed=mapping_changed, pairs=associated.pairs)
 
 
 async def plan(task: TablePass) -> tuple[TableReport, Comparison]:
@@ -44,15 +48,17 @@ async def plan(task: TablePass) -> tuple[TableReport, Comparison]:
     meter = Meter(task)
     comparison = await compare_sides(task)
     difference = comparison.difference
+    pairs = await compare_pairs(task, comparison.expected_links)
     written = Written(created=difference.creates.height, updated=difference.changed.height)
     report = report_of(
         comparison,
         meter,
         written=written,
         parked=comparison.parked,
-        differences=row_differences(difference),
+        differences=[*row_differences(difference), *pair_differences(pairs)],
     )
-    return report, comparison
+    count = sum(each.missing.height + each.surplus.height for each in pairs)
+    return replace(report, pairs=count), comparison
 
 
 class Meter:

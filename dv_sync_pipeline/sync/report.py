@@ -117,6 +117,7 @@ class TableReport:
             rows; None when that was not proven.
         parked_rows: the first of them, at most `PARKED_ROWS_SHOWN_MAX`.
         differences: with `dry_run`, every row that would change.
+        pairs: of many-to-many relationships, made or undone.
         mapping_changed: sync.yaml maps the table otherwise than at the last reconcile.
 
     """
@@ -140,6 +141,7 @@ class TableReport:
     verified_through: datetime | None
     parked_rows: tuple[ParkedRow, ...] = ()
     differences: tuple[RowDifference, ...] = ()
+    pairs: int = 0
     mapping_changed: bool = False
 
     @property

@@ -6,6 +6,7 @@ second opinion comes from the tests, which read both environments on their own.
 
 from collections.abc import Iterator
 
+from dv_sync_pipeline.sync.associations import compare_pairs, pair_differences
 from dv_sync_pipeline.sync.comparison import Comparison, TablePass, compare_sides
 from dv_sync_pipeline.sync.difference import row_differences
 from dv_sync_pipeline.sync.report import DifferenceKind, RowDifference, TableVerdict
@@ -19,6 +20,7 @@ async def verify(task: TablePass) -> tuple[TableVerdict, Comparison]:
     differences = [
         *row_differences(comparison.difference),
         *_uncompared(comparison, linked=_linked_ids(task)),
+        *pair_differences(await compare_pairs(task, comparison.expected_links)),
     ]
     known = {row.primary_id for row in task.ledger.parked(task.table)}
     known |= {row.primary_id for row in comparison.parked}

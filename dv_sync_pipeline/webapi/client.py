@@ -23,10 +23,12 @@ from dv_sync_pipeline.errors import (
     UnreachableError,
     WrongEnvironmentError,
 )
-from dv_sync_pipeline.webapi import metadata, read, write
+from dv_sync_pipeline.webapi import associations, metadata, read, write
+from dv_sync_pipeline.webapi.associations import Pair
 from dv_sync_pipeline.webapi.auth import TakingTurns, application_users
 from dv_sync_pipeline.webapi.decoding import read_decoded
-from dv_sync_pipeline.webapi.metadata import TableSchema
+from dv_sync_pipeline.webapi.metadata import Association, TableSchema
+from dv_sync_pipeline.webapi.odata import API_PATH
 from dv_sync_pipeline.webapi.transport import (
     DEFAULT_PATIENCE,
     NO_PROXY,
@@ -100,6 +102,16 @@ class Dataverse(Protocol):
 
     async def update_rows(self, schema: TableSchema, rows: Sequence[RowWrite]) -> list[Outcome]:
         """Change rows that exist; never creates one (DATAVERSE 15.2)."""
+
+    async def associate_rows(
+        self, schema: TableSchema, association: Association, pairs: Sequence[Pair]
+    ) -> list[Outcome]:
+        """Make pairs of a many-to-many relationship; one that exists counts as done."""
+
+    async def disassociate_rows(
+        self, schema: TableSchema, association: Association, pairs: Sequence[Pair]
+    ) -> list[Outcome]:
+        """Undo pairs; one that is gone counts as done."""
 
 
 class DataverseClient:
@@ -193,11 +205,35 @@ class DataverseClient:
         """Change rows that exist; never creates one (DATAVERSE 15.2)."""
         return await self._write(schema, rows, message=write.UPDATE)
 
+    async def associate_rows(
+        self, schema: TableSchema, association: Association, pairs: Sequence[Pair]
+    ) -> list[Outcome]:
+        """Make pairs of a many-to-many relationship; one that exists counts as done."""
+        other_set = await self._entity_set(association.other)
+        return await associations.associate(
+            self._transport,
+            schema,
+            association,
+            pairs,
+            other_set=f"{self._configuration.url}{API_PATH}{other_set}",
+        )
+
+    async def disassociate_rows(
+        self, schema: TableSchema, association: Association, pairs: Sequence[Pair]
+    ) -> list[Outcome]:
+        """Undo pairs; one that is gone counts as done."""
+        return await associations.disassociate(self._transport, schema, association, pairs)
+
+    async def _entity_set(self, table: str) -> str:
+        if table not in self._entity_sets:
+            self._entity_sets[table] = await metadata.entity_set_of(self._transport, table)
+        return self._entity_sets[table]
+
     async def _write(
         self, schema: TableSchema, rows: Sequence[RowWrite], *, message: Message
     ) -> list[Outcome]:
-        for table in write.referenced_tables(rows) - self._entity_sets.keys():
-            self._entity_sets[table] = await metadata.entity_set_of(self._transport, table)
+        for table in write.referenced_tables(rows):
+            await self._entity_set(table)
         return await write.write_rows(
             self._transport,
             schema,

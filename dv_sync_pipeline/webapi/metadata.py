@@ -23,6 +23,7 @@ from dv_sync_pipeline.webapi.transport import Transport
 
 __all__ = [
     "LOOKUP_TABLE",
+    "Association",
     "Column",
     "ColumnKind",
     "Key",
@@ -153,6 +154,28 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
+class Association:
+    """A many-to-many relationship, seen from one of its two tables (DATAVERSE 3.5).
+
+    Attributes:
+        name: schema name.
+        intersect: logical name of the table that holds the pairs.
+        column: where that table has the id of this table's row.
+        other: logical name of the table on the other side.
+        other_column: where the intersect table has the id of its row.
+        navigation_property: on this table, for `$ref`.
+
+    """
+
+    name: str
+    intersect: str
+    column: str
+    other: str
+    other_column: str
+    navigation_property: str
+
+
+@dataclass(frozen=True, slots=True)
 class StatusOption:
     """A status reason and the state that it belongs to (DATAVERSE 3.4, 12)."""
 
@@ -172,6 +195,7 @@ class TableSchema:
         columns: by logical name; label shadows of other columns left out.
         keys: alternate keys.
         lookups: every direction of every lookup column.
+        associations: its many-to-many relationships.
         status_options: status reasons with their states; empty for tables without a state.
         default_status: state → its default status reason.
         change_tracking_enabled: whether deltas can be asked for.
@@ -185,6 +209,7 @@ class TableSchema:
     columns: Mapping[str, Column]
     keys: tuple[Key, ...] = ()
     lookups: tuple[Lookup, ...] = ()
+    associations: tuple[Association, ...] = ()
     status_options: tuple[StatusOption, ...] = ()
     default_status: Mapping[int, int] = field(default_factory=dict)
     change_tracking_enabled: bool = False
@@ -227,7 +252,10 @@ _DEFINITION_OPTIONS = {
     "IsValidForCreate,IsValidForUpdate,IsValidForRead,IsCustomAttribute,RequiredLevel),"
     "Keys($select=LogicalName,KeyAttributes,EntityKeyIndexStatus),"
     "ManyToOneRelationships($select=ReferencingAttribute,ReferencedEntity,"
-    "ReferencingEntityNavigationPropertyName)",
+    "ReferencingEntityNavigationPropertyName),"
+    "ManyToManyRelationships($select=SchemaName,IntersectEntityName,"
+    "Entity1LogicalName,Entity1IntersectAttribute,Entity1NavigationPropertyName,"
+    "Entity2LogicalName,Entity2IntersectAttribute,Entity2NavigationPropertyName)",
 }
 
 _OPTION_SETS = "OptionSet($select=Options),GlobalOptionSet($select=Options)"
@@ -295,6 +323,17 @@ class _Relationship(_Wire):
     referencing_entity_navigation_property_name: str
 
 
+class _ManyToMany(_Wire):
+    schema_name: str
+    intersect_entity_name: str
+    entity1_logical_name: str
+    entity1_intersect_attribute: str
+    entity1_navigation_property_name: str
+    entity2_logical_name: str
+    entity2_intersect_attribute: str
+    entity2_navigation_property_name: str
+
+
 class _Names(_Wire):
     logical_name: str
     entity_set_name: str
@@ -305,6 +344,7 @@ class _Definition(_Names):
     attributes: list[_Attribute]
     keys: list[_KeyDefinition]
     many_to_one_relationships: list[_Relationship]
+    many_to_many_relationships: list[_ManyToMany]
     primary_name_attribute: str | None = None
     change_tracking_enabled: bool = False
 
@@ -392,6 +432,10 @@ def _schema(
         columns=columns,
         keys=tuple(_key(each) for each in definition.keys),
         lookups=tuple(_lookup(each) for each in definition.many_to_one_relationships),
+        associations=tuple(
+            _association(each, definition.logical_name)
+            for each in definition.many_to_many_relationships
+        ),
         status_options=tuple(
             StatusOption(each.value, each.state) for each in statuses if each.state is not None
         ),
@@ -432,6 +476,31 @@ def _lookup(relationship: _Relationship) -> Lookup:
         column=relationship.referencing_attribute,
         target=relationship.referenced_entity,
         navigation_property=relationship.referencing_entity_navigation_property_name,
+    )
+
+
+def _association(relationship: _ManyToMany, table: str) -> Association:
+    """Seen from `table`; from its first side, if it is on both."""
+    first = (
+        relationship.entity1_logical_name,
+        relationship.entity1_intersect_attribute,
+        relationship.entity1_navigation_property_name,
+    )
+    second = (
+        relationship.entity2_logical_name,
+        relationship.entity2_intersect_attribute,
+        relationship.entity2_navigation_property_name,
+    )
+    (_, column, navigation_property), (other, other_column, _) = (
+        (first, second) if first[0] == table else (second, first)
+    )
+    return Association(
+        name=relationship.schema_name,
+        intersect=relationship.intersect_entity_name,
+        column=column,
+        other=other,
+        other_column=other_column,
+        navigation_property=navigation_property,
     )
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "OutcomeKind",
     "Reference",
     "RowWrite",
+    "outcome_kind",
     "payloads",
     "referenced_tables",
     "write_rows",
@@ -340,6 +341,11 @@ _OUTCOMES: Mapping[Decision, OutcomeKind] = {
 }
 
 
+def outcome_kind(verdict: Verdict) -> OutcomeKind:
+    """What an answer means for the row that was written."""
+    return _OUTCOMES[verdict.decision]
+
+
 def _target(schema: TableSchema, row: _Prepared) -> Payload:
     return {
         "@odata.type": odata.type_name(schema.name),
@@ -349,7 +355,7 @@ def _target(schema: TableSchema, row: _Prepared) -> Payload:
 
 
 def _outcome(row: _Prepared, verdict: Verdict) -> Outcome:
-    kind = _OUTCOMES[verdict.decision]
+    kind = outcome_kind(verdict)
     if kind is OutcomeKind.DONE:
         return Outcome(row.id, kind)
     return Outcome(row.id, kind, verdict.status, verdict.code, verdict.message)

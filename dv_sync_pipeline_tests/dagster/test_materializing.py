@@ -104,6 +104,7 @@ def test_the_materialization_carries_the_whole_record(run):
         "read": 10,
         "created": 3,
         "updated": 2,
+        "pairs": 0,
         "equal": 4,
         "adopted": 2,
         "gone": 0,

@@ -186,6 +186,11 @@ def test_a_lookup_has_several_spellings(written, tables):
             1,
             "contoso_hotelid is set in a second pass",
         ),
+        (
+            ("contoso_name]", "contoso_name]\n    associations: [{relationship: x, table: pool}]"),
+            1,
+            "x leads to pool, which is not in tables",
+        ),
         (("contoso_room", "contoso_hotel"), 1, "contoso_hotel stands in tables more than once"),
         (("tables:", "schedule: {timezone: Mars}\ntables:"), 11, "'Mars' is not a time zone"),
         (("tables:", "schedule: {reconcile: daily}\ntables:"), 11, "not a cron expression"),

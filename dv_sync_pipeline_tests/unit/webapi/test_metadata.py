@@ -8,7 +8,14 @@ from dv_sync_pipeline.errors import (
     RequestRefusedError,
     SchemaMismatchError,
 )
-from dv_sync_pipeline.webapi.metadata import Column, ColumnKind, Key, Lookup, StatusOption
+from dv_sync_pipeline.webapi.metadata import (
+    Association,
+    Column,
+    ColumnKind,
+    Key,
+    Lookup,
+    StatusOption,
+)
 
 
 def _attribute(name, kind, **more):
@@ -62,6 +69,18 @@ DEFINITION = {
             "ReferencingAttribute": "contoso_hotelid",
             "ReferencedEntity": "contoso_hotel",
             "ReferencingEntityNavigationPropertyName": "contoso_HotelId",
+        }
+    ],
+    "ManyToManyRelationships": [
+        {
+            "SchemaName": "contoso_Amenity_Room",
+            "IntersectEntityName": "contoso_amenity_room",
+            "Entity1LogicalName": "contoso_amenity",
+            "Entity1IntersectAttribute": "contoso_amenityid",
+            "Entity1NavigationPropertyName": "contoso_AmenityRooms",
+            "Entity2LogicalName": "contoso_room",
+            "Entity2IntersectAttribute": "contoso_roomid",
+            "Entity2NavigationPropertyName": "contoso_RoomAmenities",
         }
     ],
 }
@@ -208,3 +227,17 @@ def test_garbled_metadata(talk):
 
     with pytest.raises(IncompleteReadError, match="Keys"):
         talk(Metadata(incomplete), _describe)
+
+
+def test_associations_are_seen_from_the_table(schema):
+    """Whichever side of the relationship it is on."""
+    expected = Association(
+        name="contoso_Amenity_Room",
+        intersect="contoso_amenity_room",
+        column="contoso_roomid",
+        other="contoso_amenity",
+        other_column="contoso_amenityid",
+        navigation_property="contoso_RoomAmenities",
+    )
+
+    assert (expected,) == schema.associations

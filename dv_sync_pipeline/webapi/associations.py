@@ -1,0 +1,77 @@
+"""Pairs of a many-to-many relationship: made and undone one by one with `$ref` (DATAVERSE 5).
+
+Belongs here: the requests, and which answers mean that a pair already is as it should be. Does not
+belong here: which pairs there should be. Reading pairs needs nothing of its own: the intersect
+table is read like any other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from dv_sync_pipeline.webapi import odata
+from dv_sync_pipeline.webapi.metadata import Association, TableSchema
+from dv_sync_pipeline.webapi.together import together
+from dv_sync_pipeline.webapi.transport import Transport
+from dv_sync_pipeline.webapi.verdict import Verdict
+from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, outcome_kind
+
+__all__ = ["Pair", "associate", "disassociate"]
+
+_PAIR_EXISTS = "0x80040237"
+_NOT_FOUND = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two rows that belong together: `id` of this table, `other_id` of the other one."""
+
+    id: str
+    other_id: str
+
+
+async def associate(
+    transport: Transport,
+    schema: TableSchema,
+    association: Association,
+    pairs: Sequence[Pair],
+    *,
+    other_set: str,
+) -> list[Outcome]:
+    """Make pairs; one that exists counts as done.
+
+    `other_set` is the absolute address of the other table's rows.
+    """
+
+    async def make(pair: Pair) -> Outcome:
+        resource = f"{odata.row(schema.entity_set, pair.id)}/{association.navigation_property}/$ref"
+        content = {"@odata.id": odata.row(other_set, pair.other_id)}
+        verdict = await transport.write("POST", resource, body=msgspec.json.encode(content))
+        return _outcome(pair, verdict, is_settled=verdict.code == _PAIR_EXISTS)
+
+    return await together(make(pair) for pair in pairs)
+
+
+async def disassociate(
+    transport: Transport,
+    schema: TableSchema,
+    association: Association,
+    pairs: Sequence[Pair],
+) -> list[Outcome]:
+    """Undo pairs; one that is gone counts as done."""
+
+    async def undo(pair: Pair) -> Outcome:
+        row = odata.row(schema.entity_set, pair.id)
+        other = odata.row(association.navigation_property, pair.other_id)
+        verdict = await transport.write("DELETE", f"{row}/{other}/$ref", body=b"")
+        return _outcome(pair, verdict, is_settled=verdict.status == _NOT_FOUND)
+
+    return await together(undo(pair) for pair in pairs)
+
+
+def _outcome(pair: Pair, verdict: Verdict, *, is_settled: bool) -> Outcome:
+    kind = OutcomeKind.DONE if is_settled else outcome_kind(verdict)
+    if kind is OutcomeKind.DONE:
+        return Outcome(pair.id, kind)
+    return Outcome(pair.id, kind, verdict.status, verdict.code, verdict.message)
