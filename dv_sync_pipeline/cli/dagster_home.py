@@ -9,12 +9,15 @@ from importlib import resources
 from pathlib import Path
 
 import dagster as dg
+import yaml
 
 from dv_sync_pipeline.errors import ConfigurationError
+from dv_sync_pipeline.redact import redact
 
 __all__ = ["find_dagster_home", "make_dagster_home", "open_instance"]
 
 HOME_VARIABLE = "DAGSTER_HOME"
+SETTINGS = "dagster.yaml"
 
 
 def find_dagster_home(variables: Mapping[str, str], *, state: Path) -> Path:
@@ -33,14 +36,31 @@ def find_dagster_home(variables: Mapping[str, str], *, state: Path) -> Path:
 def make_dagster_home(state: Path) -> Path:
     """`state`/dagster, readable by its owner alone, with our settings unless it has others."""
     home = (state / "dagster").absolute()
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    settings = home / "dagster.yaml"
-    if not settings.exists():
-        shipped = resources.files(__package__) / "dagster.yaml"
-        settings.write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8")
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _settle(home / SETTINGS)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the folder {home} cannot be made or written",
+            why=error.strerror or str(error),
+            mend="Check the folder that `state` names in sync.yaml",
+        ) from None
     return home
 
 
 def open_instance(home: Path) -> dg.DagsterInstance:
     """Dagster's database in that folder; a context manager."""
-    return dg.DagsterInstance.from_config(str(home))
+    try:
+        return dg.DagsterInstance.from_config(str(home))
+    except (yaml.YAMLError, dg.DagsterInvalidConfigError) as error:
+        raise ConfigurationError(
+            f"Dagster does not take its settings in {home / SETTINGS}",
+            why=redact(" ".join(str(error).split())),
+            mend="Correct them, or delete the file to have Dagster's own",
+        ) from None
+
+
+def _settle(settings: Path) -> None:
+    if not settings.exists():
+        shipped = resources.files(__package__) / SETTINGS
+        settings.write_text(shipped.read_text(encoding="utf-8"), encoding="utf-8")

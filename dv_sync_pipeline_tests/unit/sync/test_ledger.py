@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from dv_sync_pipeline.errors import LedgerError, WrongEnvironmentError
+from dv_sync_pipeline.errors import ConfigurationError, LedgerError, WrongEnvironmentError
 from dv_sync_pipeline.sync.ledger import SCHEMA_VERSION, Ledger
 from dv_sync_pipeline.sync.projection import LINKS_SCHEMA
 from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow
@@ -178,3 +178,20 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 
     with pytest.raises(LedgerError, match=r"ledger\.db cannot be created.*state"):
         Ledger.open(f"sqlite:///{tmp_path / 'file' / 'ledger.db'}")
+
+
+@pytest.mark.parametrize(
+    ("address", "complaint"),
+    [
+        ("not an address:hunter2", "not the address of a database"),
+        ("nonsense://user:hunter2@host/ledger", "not the address of a database"),
+        ("mssql+nodriver://user:hunter2@host/ledger", "not the address of a database"),
+        ("oracle+oracledb://user:hunter2@host/ledger", "driver oracledb is not installed"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_told_and_not_repeated(address, complaint):
+    """A person mends `ledger:`; the password in it stays unsaid."""
+    with pytest.raises(ConfigurationError, match=complaint) as raised:
+        Ledger.open(address)
+
+    assert "hunter2" not in str(raised.value)
