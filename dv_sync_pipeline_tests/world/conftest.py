@@ -55,14 +55,19 @@ class World:
         assert done.stderr == ""
         return done.returncode, json.loads(done.stdout)
 
-    def start_dv_sync(self, *arguments):
-        """Start a command and leave it to the test to end it."""
-        return subprocess.Popen(
+    @contextmanager
+    def running_dv_sync(self, *arguments):
+        """A command that the test may end as it likes; it does not outlive the test."""
+        with subprocess.Popen(
             [*DV_SYNC, *arguments],
             env=self.variables,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import signal
 import sqlite3
-import time
 from contextlib import closing
 
 from dv_sync_pipeline_tests.world.conftest import ROOMS
@@ -10,11 +9,10 @@ from dv_sync_pipeline_tests.world.conftest import ROOMS
 FOREIGN_ROOMS = 20
 
 
-def wait_until_some_rooms_arrived(world):
-    """Until the run is in the middle of its largest table."""
-    deadline = time.monotonic() + 60
+def wait_until_some_rooms_arrived(world, run):
+    """Until the run is in the middle of its largest table; it must not end before."""
     while world.judge.secondary.count("contoso_room") == FOREIGN_ROOMS:
-        assert time.monotonic() < deadline
+        assert run.poll() is None
 
 
 def let_leases_end(world):
@@ -27,10 +25,9 @@ def let_leases_end(world):
 def test_a_killed_sync_is_repaired_by_the_next(large_world):
     """SIGKILL while rooms are written: no farewell, no clean-up. Then the same command again."""
     judge = large_world.judge
-    killed = large_world.start_dv_sync("sync")
-    wait_until_some_rooms_arrived(large_world)
-    killed.kill()
-    killed.communicate()
+    with large_world.running_dv_sync("sync") as run:
+        wait_until_some_rooms_arrived(large_world, run)
+        run.kill()
     half = judge.secondary.count("contoso_room")
     let_leases_end(large_world)
     again = large_world.dv_sync("sync")
@@ -46,12 +43,12 @@ def test_a_killed_sync_is_repaired_by_the_next(large_world):
 
 def test_an_interrupted_sync_ends_without_a_traceback(large_world):
     """Ctrl-C while rooms are written: exit code 130, and a sentence instead of a table."""
-    interrupted = large_world.start_dv_sync("sync")
-    wait_until_some_rooms_arrived(large_world)
-    interrupted.send_signal(signal.SIGINT)
-    printed, told = interrupted.communicate(timeout=30)
+    with large_world.running_dv_sync("sync") as run:
+        wait_until_some_rooms_arrived(large_world, run)
+        run.send_signal(signal.SIGINT)
+        printed, told = run.communicate()
 
-    assert (interrupted.returncode, printed, told.strip()) == (
+    assert (run.returncode, printed, told.strip()) == (
         130,
         b"",
         b"Interrupted. The same command again does what is left to do.",
