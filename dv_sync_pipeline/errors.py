@@ -16,7 +16,7 @@
         └── LedgerError                the state database cannot be trusted or written
 
 A row that Dataverse refuses is not an error: it is parked (`sync/writer.py`). Errors of the
-emulator's own protocol stand in `emulator/replies.py`. No other module defines errors.
+emulator's own protocol stand in `emulator/rows/replies.py`. No other module defines errors.
 """
 
 __all__ = [

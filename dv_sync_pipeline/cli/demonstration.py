@@ -18,7 +18,7 @@ from dv_sync_pipeline.cli.passes import exit_code_of_sync, exit_code_of_verify
 from dv_sync_pipeline.cli.services import interruptible, running_dagster, wait_for_any
 from dv_sync_pipeline.cli.surroundings import Surroundings
 from dv_sync_pipeline.config import CONFIGURATION_VARIABLE
-from dv_sync_pipeline.emulator.launch import RunningEmulator, running_emulator
+from dv_sync_pipeline.emulator.process.launch import RunningEmulator, running_emulator
 
 __all__ = ["demonstrate"]
 

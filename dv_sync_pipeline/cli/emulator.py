@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from dv_sync_pipeline.cli.surroundings import json_option
-from dv_sync_pipeline.emulator.latency import LATENCY_PROFILES
-from dv_sync_pipeline.emulator.limits import LIMIT_PROFILES
 from dv_sync_pipeline.emulator.samples import SAMPLES
+from dv_sync_pipeline.emulator.trouble.latency import LATENCY_PROFILES
+from dv_sync_pipeline.emulator.trouble.limits import LIMIT_PROFILES
 
 __all__ = ["emulator"]
 
@@ -84,11 +84,11 @@ def emulator(  # noqa: PLR0913 - one argument for each option
     Exit code  0  ended by Ctrl-C or SIGTERM
                2  wrong usage, or a port or folder that cannot be used
     """  # noqa: D301 - click wants the character, not its name
-    from dv_sync_pipeline.emulator.behaviour import Behaviour  # noqa: PLC0415 - see __init__
-    from dv_sync_pipeline.emulator.run import (  # noqa: PLC0415 - see __init__
+    from dv_sync_pipeline.emulator.process.run import (  # noqa: PLC0415 - see __init__
         EmulatorOptions,
         run_emulator,
     )
+    from dv_sync_pipeline.emulator.trouble.behaviour import Behaviour  # noqa: PLC0415 - see __init__
 
     with ExitStack() as stack:
         options = EmulatorOptions(

@@ -19,10 +19,10 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 from rich.table import Table
 
-from dv_sync_pipeline.emulator.launch import RunningEmulator, running_emulator
+from dv_sync_pipeline.emulator.process.launch import RunningEmulator, running_emulator
+from dv_sync_pipeline.emulator.process.users import ADMINISTRATOR, TENANT_ID
 from dv_sync_pipeline.emulator.samples import SAMPLES
 from dv_sync_pipeline.emulator.samples.hotels_rows import Row
-from dv_sync_pipeline.emulator.users import ADMINISTRATOR, TENANT_ID
 
 ROWS = 1_000_000
 CALLS = 12

@@ -21,17 +21,17 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
-from dv_sync_pipeline.emulator import define, system
-from dv_sync_pipeline.emulator.application import create_application
-from dv_sync_pipeline.emulator.environment import EmulatedEnvironment
-from dv_sync_pipeline.emulator.schema import (
+from dv_sync_pipeline.emulator.process.server import open_port
+from dv_sync_pipeline.emulator.rows.environment import EmulatedEnvironment
+from dv_sync_pipeline.emulator.rows.store import Store
+from dv_sync_pipeline.emulator.service.application import create_application
+from dv_sync_pipeline.emulator.tables import define, system
+from dv_sync_pipeline.emulator.tables.schema import (
     DeleteRule,
     ManyToManyDefinition,
     OptionDefinition,
     TableDefinition,
 )
-from dv_sync_pipeline.emulator.server import open_port
-from dv_sync_pipeline.emulator.store import Store
 
 BRAND = define.table(
     "dvc_Brand",

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from dv_sync_pipeline.emulator.behaviour import Behaviour
+from dv_sync_pipeline.emulator.trouble.behaviour import Behaviour
 from dv_sync_pipeline_tests.worlds.served import served_environment
 
 pytestmark = pytest.mark.usefixtures("emulator_only")

@@ -9,9 +9,9 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from dv_sync_pipeline.emulator.behaviour import Behaviour
-from dv_sync_pipeline.emulator.limits import LIMIT_PROFILES, ServiceProtection
-from dv_sync_pipeline.emulator.wire import intercept
+from dv_sync_pipeline.emulator.trouble.behaviour import Behaviour
+from dv_sync_pipeline.emulator.trouble.limits import LIMIT_PROFILES, ServiceProtection
+from dv_sync_pipeline.emulator.trouble.wire import intercept
 from dv_sync_pipeline_tests.worlds.served import API, served_environment
 
 pytestmark = pytest.mark.usefixtures("emulator_only")

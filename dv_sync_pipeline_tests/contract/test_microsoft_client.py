@@ -20,8 +20,8 @@ from PowerPlatform.Dataverse.core.errors import HttpError, MetadataError
 from PowerPlatform.Dataverse.models.relationship import ManyToManyRelationshipMetadata
 from PowerPlatform.Dataverse.models.upsert import UpsertItem
 
-from dv_sync_pipeline.emulator.launch import running_emulator as launched_emulator
-from dv_sync_pipeline.emulator.users import ADMINISTRATOR, TENANT_ID
+from dv_sync_pipeline.emulator.process.launch import running_emulator as launched_emulator
+from dv_sync_pipeline.emulator.process.users import ADMINISTRATOR, TENANT_ID
 
 _ASYNCHRONOUS = "PowerPlatform.Dataverse.aio"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from dv_sync_pipeline.emulator import system
+from dv_sync_pipeline.emulator.tables import system
 
 pytestmark = pytest.mark.usefixtures("emulator")
 

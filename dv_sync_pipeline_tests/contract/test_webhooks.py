@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dv_sync_pipeline.emulator.behaviour import Behaviour
+from dv_sync_pipeline.emulator.trouble.behaviour import Behaviour
 from dv_sync_pipeline_tests.worlds.served import API, served_environment, webhook_receiver
 
 pytestmark = pytest.mark.usefixtures("emulator_only")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dv_sync_pipeline.emulator.launch import running_emulator
+from dv_sync_pipeline.emulator.process.launch import running_emulator
 from dv_sync_pipeline_tests.worlds.judge import Judge
 
 ROOMS = 4000

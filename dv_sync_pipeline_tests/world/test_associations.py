@@ -5,10 +5,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from dv_sync_pipeline.emulator import columns, define
-from dv_sync_pipeline.emulator.metadata_writes import create_many_to_many
-from dv_sync_pipeline.emulator.schema import ManyToManyDefinition
-from dv_sync_pipeline.emulator.store import Store
+from dv_sync_pipeline.emulator.definitions.metadata_writes import create_many_to_many
+from dv_sync_pipeline.emulator.rows.store import Store
+from dv_sync_pipeline.emulator.tables import columns, define
+from dv_sync_pipeline.emulator.tables.schema import ManyToManyDefinition
 from dv_sync_pipeline.errors import SchemaMismatchError
 from dv_sync_pipeline.sync.report import DifferenceKind
 from dv_sync_pipeline_tests.worlds.emulated_pair import EmulatedPair

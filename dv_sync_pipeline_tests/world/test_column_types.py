@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dv_sync_pipeline.config import TableConfiguration
-from dv_sync_pipeline.emulator import columns, define
-from dv_sync_pipeline.emulator.schema import DateTimeBehavior
+from dv_sync_pipeline.emulator.tables import columns, define
+from dv_sync_pipeline.emulator.tables.schema import DateTimeBehavior
 from dv_sync_pipeline.errors import SchemaMismatchError
 from dv_sync_pipeline.sync.mapping import agree
 from dv_sync_pipeline.webapi.metadata import Column, ColumnKind

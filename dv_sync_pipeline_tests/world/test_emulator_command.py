@@ -19,10 +19,8 @@ import pytest
 from dv_sync_pipeline import config
 from dv_sync_pipeline.cli import run
 from dv_sync_pipeline.cli.surroundings import Surroundings
-from dv_sync_pipeline.emulator.launch import RunningEmulator, running_emulator
-from dv_sync_pipeline.emulator.store import Store
-from dv_sync_pipeline.emulator.system import found_environment
-from dv_sync_pipeline.emulator.users import (
+from dv_sync_pipeline.emulator.process.launch import RunningEmulator, running_emulator
+from dv_sync_pipeline.emulator.process.users import (
     ADMINISTRATOR,
     PIPELINE,
     STRANGER,
@@ -30,6 +28,8 @@ from dv_sync_pipeline.emulator.users import (
     Application,
     add_users,
 )
+from dv_sync_pipeline.emulator.rows.store import Store
+from dv_sync_pipeline.emulator.tables.system import found_environment
 from dv_sync_pipeline.errors import UnreachableError
 
 ARGUMENTS = ("primary=0", "secondary=0", "--sample", "hotels", "--rows", "60")

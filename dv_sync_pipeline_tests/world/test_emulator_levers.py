@@ -5,8 +5,8 @@ import ssl
 import httpx
 import pytest
 
-from dv_sync_pipeline.emulator.launch import running_emulator
-from dv_sync_pipeline.emulator.users import ADMINISTRATOR, TENANT_ID
+from dv_sync_pipeline.emulator.process.launch import running_emulator
+from dv_sync_pipeline.emulator.process.users import ADMINISTRATOR, TENANT_ID
 
 ARGUMENTS = ("primary=0", "--control", "--limits", "dataverse-fast")
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from dv_sync_pipeline.emulator import columns, define
+from dv_sync_pipeline.emulator.tables import columns, define
 from dv_sync_pipeline_tests.worlds.emulated_pair import EmulatedPair
 
 TABLES = """\

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from dv_sync_pipeline.emulator.launch import running_emulator
+from dv_sync_pipeline.emulator.process.launch import running_emulator
 from dv_sync_pipeline.emulator.samples.acts import perform
 from dv_sync_pipeline.emulator.samples.torture_story import ACTS, FAILING_TABLES, PARKED, WAITING
 from dv_sync_pipeline_tests.world.conftest import DV_SYNC, World
@@ -39,6 +39,7 @@ class Step:
         before, after: both environments around it.
         code: exit code of the command.
         document: what the command printed, or {}.
+        known: GUID → case of every row that the primary ever had so far.
 
     """
 
@@ -46,6 +47,7 @@ class Step:
     after: View
     code: int
     document: dict
+    known: dict
 
     def results(self):
         """What the command said of each table."""
@@ -64,7 +66,7 @@ class Step:
     def parked(self):
         """Case → reason, of the rows that the command says are parked."""
         return {
-            self.before.primary.ids[row["primary_id"]]: row["reason"]
+            self.known[row["primary_id"]]: row["reason"]
             for table in self.results()
             for row in table["parked_rows"]
         }
@@ -85,12 +87,13 @@ def story(tmp_path_factory):
 
 def tell(world):
     """Take every step, and look around in between."""
-    steps = {}
+    steps, known = {}, {}
     before = look(world.judge)
     for name in STEPS:
         code, document = take(world, name)
         after = look(world.judge)
-        steps[name] = Step(before, after, code, document)
+        known = {**known, **before.primary.ids}
+        steps[name] = Step(before, after, code, document, known)
         before = after
     return steps
 
@@ -116,6 +119,12 @@ def test_foreign_rows_and_unmapped_columns_stay_as_they_are(story, step):
     after = story[step].after.fences(foreign=foreign)
 
     assert before == {row_id: after.get(row_id) for row_id in before}
+
+
+@pytest.mark.parametrize("step", ["sync", "sync after mend", "sync after change"])
+def test_nothing_else_is_in_the_secondary(story, step):
+    """What was foreign at the beginning, the primary's rows, and no others."""
+    assert untouchable(story) == story[step].after.foreign()
 
 
 def test_the_fences_would_fall(story):

@@ -15,10 +15,10 @@ import httpx
 import trustme
 
 from dv_sync_pipeline.config import Configuration, EnvironmentConfiguration, parse
-from dv_sync_pipeline.emulator.application import create_application
-from dv_sync_pipeline.emulator.environment import EmulatedEnvironment
-from dv_sync_pipeline.emulator.store import Store
-from dv_sync_pipeline.emulator.system import create_application_user, found_environment
+from dv_sync_pipeline.emulator.rows.environment import EmulatedEnvironment
+from dv_sync_pipeline.emulator.rows.store import Store
+from dv_sync_pipeline.emulator.service.application import create_application
+from dv_sync_pipeline.emulator.tables.system import create_application_user, found_environment
 from dv_sync_pipeline.sync.engine import Engine, open_engine
 from dv_sync_pipeline.sync.report import TableReport, TableVerdict
 from dv_sync_pipeline.webapi.client import DataverseClient, connect

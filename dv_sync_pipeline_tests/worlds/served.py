@@ -15,14 +15,14 @@ from pathlib import Path
 import httpx
 import uvicorn
 
-from dv_sync_pipeline.emulator import define
-from dv_sync_pipeline.emulator.application import create_application
-from dv_sync_pipeline.emulator.behaviour import Behaviour, surround
-from dv_sync_pipeline.emulator.clock import AdjustableClock
-from dv_sync_pipeline.emulator.environment import EmulatedEnvironment
-from dv_sync_pipeline.emulator.server import open_port
-from dv_sync_pipeline.emulator.store import Store
-from dv_sync_pipeline.emulator.system import create_application_user, found_environment
+from dv_sync_pipeline.emulator.process.server import open_port
+from dv_sync_pipeline.emulator.rows.environment import EmulatedEnvironment
+from dv_sync_pipeline.emulator.rows.store import Store
+from dv_sync_pipeline.emulator.service.application import create_application
+from dv_sync_pipeline.emulator.tables import define
+from dv_sync_pipeline.emulator.tables.system import create_application_user, found_environment
+from dv_sync_pipeline.emulator.trouble.behaviour import Behaviour, surround
+from dv_sync_pipeline.emulator.trouble.clock import AdjustableClock
 
 API = "/api/data/v9.2"
 HOTEL = define.table(

@@ -18,7 +18,7 @@ from dv_sync_pipeline.emulator.samples.acts import Act
 from dv_sync_pipeline.emulator.samples.hotels_rows import Rows
 from dv_sync_pipeline.emulator.samples.hotels_sync import HOTELS_SYNC_TABLES
 from dv_sync_pipeline.emulator.samples.torture_sync import TORTURE_SYNC_TABLES
-from dv_sync_pipeline.emulator.schema import TableDefinition
+from dv_sync_pipeline.emulator.tables.schema import TableDefinition
 
 __all__ = ["SAMPLES", "Sample", "SampleSide"]
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import yaml
 
-from dv_sync_pipeline.emulator.users import ADMINISTRATOR, TENANT_ID
+from dv_sync_pipeline.emulator.process.users import ADMINISTRATOR, TENANT_ID
 
 __all__ = ["Act", "Request", "perform"]
 

@@ -13,7 +13,7 @@ from itertools import accumulate, islice, pairwise
 from random import Random
 from typing import Any, TypeAlias
 
-from dv_sync_pipeline.emulator.ids import rising_ids
+from dv_sync_pipeline.emulator.rows.ids import rising_ids
 from dv_sync_pipeline.emulator.samples import words
 from dv_sync_pipeline.emulator.samples.hotels_tables import (
     AMENITIES,

@@ -6,7 +6,7 @@ table in the secondary. Does not belong here: rows (`hotels_rows`).
 
 from dataclasses import replace
 
-from dv_sync_pipeline.emulator.define import (
+from dv_sync_pipeline.emulator.tables.define import (
     big_integer,
     boolean,
     choice,
@@ -22,7 +22,7 @@ from dv_sync_pipeline.emulator.define import (
     string,
     table,
 )
-from dv_sync_pipeline.emulator.schema import (
+from dv_sync_pipeline.emulator.tables.schema import (
     DateTimeBehavior,
     DeleteRule,
     OptionDefinition,

@@ -7,7 +7,7 @@ not belong here: rows (`torture_rows`), and what they prove (`torture_expectatio
 from dataclasses import replace
 from decimal import Decimal
 
-from dv_sync_pipeline.emulator.define import (
+from dv_sync_pipeline.emulator.tables.define import (
     big_integer,
     boolean,
     choice,
@@ -26,7 +26,7 @@ from dv_sync_pipeline.emulator.define import (
     table,
     unique_identifier,
 )
-from dv_sync_pipeline.emulator.schema import (
+from dv_sync_pipeline.emulator.tables.schema import (
     BusinessRule,
     ColumnDefinition,
     DateTimeBehavior,

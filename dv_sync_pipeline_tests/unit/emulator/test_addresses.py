@@ -2,8 +2,7 @@
 
 import pytest
 
-from dv_sync_pipeline.emulator.addresses import Segment, parse_path
-from dv_sync_pipeline.emulator.filters import (
+from dv_sync_pipeline.emulator.queries.filters import (
     Comparison,
     Function,
     Lambda,
@@ -13,9 +12,10 @@ from dv_sync_pipeline.emulator.filters import (
     Path,
     parse_filter,
 )
-from dv_sync_pipeline.emulator.lexer import TokenKind
-from dv_sync_pipeline.emulator.replies import DataverseError
-from dv_sync_pipeline.emulator.routes import shape
+from dv_sync_pipeline.emulator.queries.lexer import TokenKind
+from dv_sync_pipeline.emulator.rows.replies import DataverseError
+from dv_sync_pipeline.emulator.service.addresses import Segment, parse_path
+from dv_sync_pipeline.emulator.service.routes import shape
 
 ID = "11111111-1111-4111-8111-11111111111a"
 

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import pytest
 
-from dv_sync_pipeline.emulator.database import Database
+from dv_sync_pipeline.emulator.rows.database import Database
 
 
 @pytest.fixture

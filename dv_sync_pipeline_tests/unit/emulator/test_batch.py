@@ -5,14 +5,14 @@ from itertools import count
 
 import pytest
 
-from dv_sync_pipeline.emulator.batch import (
+from dv_sync_pipeline.emulator.rows.replies import DataverseError, Reply, encode_json
+from dv_sync_pipeline.emulator.service.batch import (
     ChangeSet,
     Operation,
     parse_batch,
     run_batch,
     with_line_ends,
 )
-from dv_sync_pipeline.emulator.replies import DataverseError, Reply, encode_json
 
 API = "https://org.example/api/data/v9.2"
 QUOTED = 'multipart/mixed; boundary="b"'

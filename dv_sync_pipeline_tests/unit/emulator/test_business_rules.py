@@ -7,13 +7,13 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from dv_sync_pipeline.emulator import define
-from dv_sync_pipeline.emulator.application import create_application
-from dv_sync_pipeline.emulator.environment import EmulatedEnvironment
-from dv_sync_pipeline.emulator.identity import AnyToken
-from dv_sync_pipeline.emulator.schema import BusinessRule
-from dv_sync_pipeline.emulator.store import Store
-from dv_sync_pipeline.emulator.system import create_application_user, found_environment
+from dv_sync_pipeline.emulator.process.identity import AnyToken
+from dv_sync_pipeline.emulator.rows.environment import EmulatedEnvironment
+from dv_sync_pipeline.emulator.rows.store import Store
+from dv_sync_pipeline.emulator.service.application import create_application
+from dv_sync_pipeline.emulator.tables import define
+from dv_sync_pipeline.emulator.tables.schema import BusinessRule
+from dv_sync_pipeline.emulator.tables.system import create_application_user, found_environment
 
 HOTEL = replace(
     define.table("contoso_Hotel", entity_set="contoso_hotels"),

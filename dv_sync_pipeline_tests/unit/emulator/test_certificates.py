@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dv_sync_pipeline.emulator.certificates import prepare_certificates
-from dv_sync_pipeline.emulator.private_files import write_private
+from dv_sync_pipeline.emulator.process.certificates import prepare_certificates
+from dv_sync_pipeline.emulator.process.private_files import write_private
 
 
 def _mode(file: Path) -> int:

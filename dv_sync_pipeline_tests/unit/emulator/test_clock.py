@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dv_sync_pipeline.emulator.clock import AdjustableClock
+from dv_sync_pipeline.emulator.trouble.clock import AdjustableClock
 
 NOON = datetime(2027, 1, 1, 12, tzinfo=UTC)
 NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC)

@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from dv_sync_pipeline.emulator import define
-from dv_sync_pipeline.emulator.clock import AdjustableClock
-from dv_sync_pipeline.emulator.control import START, Levers, RequestLog, create_control
-from dv_sync_pipeline.emulator.faults import FaultInjector
-from dv_sync_pipeline.emulator.snapshots import Snapshots
-from dv_sync_pipeline.emulator.store import Store
-from dv_sync_pipeline.emulator.switches import Switches
-from dv_sync_pipeline.emulator.wire import Answer, ConnectionLost, WireRequest
-from dv_sync_pipeline.emulator.world import StoredWorld
+from dv_sync_pipeline.emulator.rows.snapshots import Snapshots
+from dv_sync_pipeline.emulator.rows.store import Store
+from dv_sync_pipeline.emulator.rows.switches import Switches
+from dv_sync_pipeline.emulator.tables import define
+from dv_sync_pipeline.emulator.trouble.clock import AdjustableClock
+from dv_sync_pipeline.emulator.trouble.control import START, Levers, RequestLog, create_control
+from dv_sync_pipeline.emulator.trouble.faults import FaultInjector
+from dv_sync_pipeline.emulator.trouble.wire import Answer, ConnectionLost, WireRequest
+from dv_sync_pipeline.emulator.trouble.world import StoredWorld
 
 NOON = datetime(2027, 1, 1, 12, tzinfo=UTC)
 HOTEL = define.table(

@@ -8,10 +8,10 @@ from typing import get_args
 import msgspec
 import pytest
 
-from dv_sync_pipeline.emulator import control
-from dv_sync_pipeline.emulator.faults import AnyRequestEffect, AnyWebhookEffect, FaultPlan
-from dv_sync_pipeline.emulator.latency import LATENCY_PROFILES
-from dv_sync_pipeline.emulator.limits import LIMIT_PROFILES
+from dv_sync_pipeline.emulator.trouble import control
+from dv_sync_pipeline.emulator.trouble.faults import AnyRequestEffect, AnyWebhookEffect, FaultPlan
+from dv_sync_pipeline.emulator.trouble.latency import LATENCY_PROFILES
+from dv_sync_pipeline.emulator.trouble.limits import LIMIT_PROFILES
 
 PAGE = (Path(__file__).parents[3] / "docs" / "emulator.md").read_text(encoding="utf-8")
 EFFECTS = (*get_args(AnyRequestEffect), *get_args(AnyWebhookEffect))

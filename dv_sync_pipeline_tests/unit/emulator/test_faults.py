@@ -6,8 +6,8 @@ import gzip
 import msgspec
 import pytest
 
-from dv_sync_pipeline.emulator.faults import FaultCount, FaultInjector, FaultPlan, Notice
-from dv_sync_pipeline.emulator.wire import Answer, ConnectionLost, WireRequest
+from dv_sync_pipeline.emulator.trouble.faults import FaultCount, FaultInjector, FaultPlan, Notice
+from dv_sync_pipeline.emulator.trouble.wire import Answer, ConnectionLost, WireRequest
 
 API = "/api/data/v9.2"
 READ = WireRequest("GET", f"{API}/accounts", headers=((b"authorization", b"Bearer one"),))

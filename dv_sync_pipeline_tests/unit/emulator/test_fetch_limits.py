@@ -4,13 +4,13 @@ from urllib.parse import quote
 
 import pytest
 
-from dv_sync_pipeline.emulator import define
-from dv_sync_pipeline.emulator.environment import EmulatedEnvironment
-from dv_sync_pipeline.emulator.identity import AnyToken
-from dv_sync_pipeline.emulator.requests import Request
-from dv_sync_pipeline.emulator.routes import answer
-from dv_sync_pipeline.emulator.store import Store
-from dv_sync_pipeline.emulator.system import create_application_user, found_environment
+from dv_sync_pipeline.emulator.process.identity import AnyToken
+from dv_sync_pipeline.emulator.rows.environment import EmulatedEnvironment
+from dv_sync_pipeline.emulator.rows.store import Store
+from dv_sync_pipeline.emulator.service.requests import Request
+from dv_sync_pipeline.emulator.service.routes import answer
+from dv_sync_pipeline.emulator.tables import define
+from dv_sync_pipeline.emulator.tables.system import create_application_user, found_environment
 
 COUNT = (
     "<fetch aggregate='true'><entity name='new_hotel'>"
@@ -36,7 +36,8 @@ def ask():
         reply = answer(environment, Request("GET", "new_hotels", query, user_id=user_id))
         return reply.status, reply.body.decode()
 
-    return ask
+    yield ask
+    store.close()
 
 
 def test_aggregates_have_a_limit(ask):

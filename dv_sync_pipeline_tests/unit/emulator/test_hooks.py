@@ -9,17 +9,17 @@ import httpx
 import msgspec
 import pytest
 
-from dv_sync_pipeline.emulator import define
-from dv_sync_pipeline.emulator.faults import FaultInjector, FaultPlan
-from dv_sync_pipeline.emulator.hooks import Courier, Webhooks
-from dv_sync_pipeline.emulator.messages import filter_id, message_id, message_rows
-from dv_sync_pipeline.emulator.new_rows import NewRows
-from dv_sync_pipeline.emulator.origin import describe_origin, origin_of_request
-from dv_sync_pipeline.emulator.replies import DataverseError
-from dv_sync_pipeline.emulator.store import Store
-from dv_sync_pipeline.emulator.watching import watch_creates, watched_delete, watched_update
-from dv_sync_pipeline.emulator.webhook_tables import WEBHOOK_TABLES
-from dv_sync_pipeline.emulator.world import StoredWorld
+from dv_sync_pipeline.emulator.rows.new_rows import NewRows
+from dv_sync_pipeline.emulator.rows.replies import DataverseError
+from dv_sync_pipeline.emulator.rows.store import Store
+from dv_sync_pipeline.emulator.rows.watching import watch_creates, watched_delete, watched_update
+from dv_sync_pipeline.emulator.tables import define
+from dv_sync_pipeline.emulator.tables.messages import filter_id, message_id, message_rows
+from dv_sync_pipeline.emulator.tables.webhook_tables import WEBHOOK_TABLES
+from dv_sync_pipeline.emulator.trouble.faults import FaultInjector, FaultPlan
+from dv_sync_pipeline.emulator.trouble.world import StoredWorld
+from dv_sync_pipeline.emulator.webhooks.hooks import Courier, Webhooks
+from dv_sync_pipeline.emulator.webhooks.origin import describe_origin, origin_of_request
 
 NOON = datetime(2027, 1, 1, 12, tzinfo=UTC)
 ENDPOINT = "https://hook.example/dv"

@@ -10,7 +10,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from dv_sync_pipeline.emulator.identity import (
+from dv_sync_pipeline.emulator.process.identity import (
     AnyToken,
     ApplicationUser,
     Challenge,

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from dv_sync_pipeline.emulator.latency import (
+from dv_sync_pipeline.emulator.trouble.latency import (
     LATENCY_PROFILES,
     Cost,
     Distance,
@@ -16,7 +16,7 @@ from dv_sync_pipeline.emulator.latency import (
     seconds_for,
     work_of,
 )
-from dv_sync_pipeline.emulator.wire import Answer, WireRequest
+from dv_sync_pipeline.emulator.trouble.wire import Answer, WireRequest
 
 API = "/api/data/v9.2"
 DEVELOPER = LATENCY_PROFILES["developer"]

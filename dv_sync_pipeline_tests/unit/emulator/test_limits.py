@@ -5,13 +5,13 @@ import asyncio
 import msgspec
 import pytest
 
-from dv_sync_pipeline.emulator.limits import (
+from dv_sync_pipeline.emulator.trouble.limits import (
     LIMIT_PROFILES,
     Account,
     LimitProfile,
     ServiceProtection,
 )
-from dv_sync_pipeline.emulator.wire import Answer, WireRequest
+from dv_sync_pipeline.emulator.trouble.wire import Answer, WireRequest
 
 SMALL = LimitProfile(
     requests=3, execution_seconds=10.0, concurrent=2, window_seconds=30.0, servers=2

@@ -1,18 +1,19 @@
 """Keys and metadata that take their time (DATAVERSE 3.1, 3.5), on a clock that tests turn."""
 
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dv_sync_pipeline.emulator import define
-from dv_sync_pipeline.emulator.environment import EmulatedEnvironment
-from dv_sync_pipeline.emulator.identity import AnyToken
-from dv_sync_pipeline.emulator.replies import encode_json
-from dv_sync_pipeline.emulator.requests import Request
-from dv_sync_pipeline.emulator.routes import answer
-from dv_sync_pipeline.emulator.store import Store
-from dv_sync_pipeline.emulator.switches import Switches
-from dv_sync_pipeline.emulator.system import create_application_user, found_environment
+from dv_sync_pipeline.emulator.process.identity import AnyToken
+from dv_sync_pipeline.emulator.rows.environment import EmulatedEnvironment
+from dv_sync_pipeline.emulator.rows.replies import encode_json
+from dv_sync_pipeline.emulator.rows.store import Store
+from dv_sync_pipeline.emulator.rows.switches import Switches
+from dv_sync_pipeline.emulator.service.requests import Request
+from dv_sync_pipeline.emulator.service.routes import answer
+from dv_sync_pipeline.emulator.tables import define
+from dv_sync_pipeline.emulator.tables.system import create_application_user, found_environment
 
 KEYS = "EntityDefinitions(LogicalName='new_hotel')/Keys"
 HOTEL = define.table("new_Hotel", entity_set="new_hotels", columns=(define.string("new_Code"),))
@@ -24,6 +25,7 @@ class World:
     def __init__(self, **switches):
         self.now = datetime(2026, 1, 31, tzinfo=UTC)
         store = Store(clock=lambda: self.now)
+        self.close = store.close
         found_environment(store, organization_name="contoso")
         store.create_table(HOTEL)
         self._user_id = create_application_user(
@@ -54,12 +56,25 @@ class World:
         return self.ask("POST", KEYS, {"SchemaName": "new_k", "KeyAttributes": ["new_code"]})
 
 
+@pytest.fixture
+def new_world():
+    """Make a world with these switches; its store is closed at the end."""
+    with ExitStack() as stack:
+
+        def make(**switches):
+            world = World(**switches)
+            stack.callback(world.close)
+            return world
+
+        yield make
+
+
 @pytest.mark.parametrize(
     ("waited_seconds", "status"), [(0, "Pending"), (59, "Pending"), (60, "Active")]
 )
-def test_index_of_a_key_takes_its_time(waited_seconds, status):
+def test_index_of_a_key_takes_its_time(new_world, waited_seconds, status):
     """A new key is Pending until its index is built."""
-    world = World(key_index_delay_seconds=60)
+    world = new_world(key_index_delay_seconds=60)
     world.create_key()
 
     world.wait(waited_seconds)
@@ -67,18 +82,18 @@ def test_index_of_a_key_takes_its_time(waited_seconds, status):
     assert f'"EntityKeyIndexStatus":"{status}"' in world.ask("GET", KEYS)[1]
 
 
-def test_pending_key_cannot_be_used():
+def test_pending_key_cannot_be_used(new_world):
     """Neither does it address rows, nor does it refuse duplicates."""
-    world = World(key_index_delay_seconds=60)
+    world = new_world(key_index_delay_seconds=60)
     world.create_key()
 
     assert 400 == world.ask("GET", "new_hotels(new_code='a')")[0]
     assert [204, 204] == [world.ask("POST", "new_hotels", {"new_code": "a"})[0] for _ in range(2)]
 
 
-def test_key_over_duplicates_fails_when_its_time_comes():
+def test_key_over_duplicates_fails_when_its_time_comes(new_world):
     """What was written while the key was Pending counts."""
-    world = World(key_index_delay_seconds=60)
+    world = new_world(key_index_delay_seconds=60)
     world.create_key()
     for _ in range(2):
         world.ask("POST", "new_hotels", {"new_code": "a"})
@@ -88,9 +103,9 @@ def test_key_over_duplicates_fails_when_its_time_comes():
     assert '"EntityKeyIndexStatus":"Failed"' in world.ask("GET", KEYS)[1]
 
 
-def test_deleted_key_is_not_built_any_more():
+def test_deleted_key_is_not_built_any_more(new_world):
     """A key that goes while it is Pending does not come back."""
-    world = World(key_index_delay_seconds=60)
+    world = new_world(key_index_delay_seconds=60)
     world.create_key()
     world.ask("DELETE", f"{KEYS}(LogicalName='new_k')")
 
@@ -112,9 +127,9 @@ ATTRIBUTES = "EntityDefinitions(LogicalName='new_hotel')/Attributes"
     ],
     ids=["select", "filter", "body"],
 )
-def test_fresh_column_is_not_known_to_rows(method, url, body, complaint):
+def test_fresh_column_is_not_known_to_rows(new_world, method, url, body, complaint):
     """Requests that use it are refused, until the delay is over."""
-    world = World(metadata_delay_seconds=30)
+    world = new_world(metadata_delay_seconds=30)
     world.ask("POST", ATTRIBUTES, COLUMN)
     status, text = world.ask(method, url, body)
 
@@ -124,18 +139,18 @@ def test_fresh_column_is_not_known_to_rows(method, url, body, complaint):
     assert 300 > world.ask(method, url, body)[0]
 
 
-def test_fresh_column_is_known_to_metadata_and_hurts_nobody_else():
+def test_fresh_column_is_known_to_metadata_and_hurts_nobody_else(new_world):
     """It is described at once, and requests that do not use it work."""
-    world = World(metadata_delay_seconds=30)
+    world = new_world(metadata_delay_seconds=30)
     world.ask("POST", ATTRIBUTES, COLUMN)
 
     assert "new_late" in world.ask("GET", ATTRIBUTES)[1]
     assert 204 == world.ask("POST", "new_hotels", {"new_code": "not new_later"})[0]
 
 
-def test_fresh_table_is_not_known_to_rows():
+def test_fresh_table_is_not_known_to_rows(new_world):
     """Its entity set is not found, until the delay is over."""
-    world = World(metadata_delay_seconds=30)
+    world = new_world(metadata_delay_seconds=30)
     name = {**COLUMN, "SchemaName": "new_Name", "IsPrimaryName": True}
     world.ask("POST", "EntityDefinitions", {"SchemaName": "new_Villa", "Attributes": [name]})
 
@@ -144,9 +159,9 @@ def test_fresh_table_is_not_known_to_rows():
     assert 200 == world.ask("GET", "new_villas")[0]
 
 
-def test_without_delays_everything_is_known_at_once():
+def test_without_delays_everything_is_known_at_once(new_world):
     """Both switches are off by default."""
-    world = World()
+    world = new_world()
     world.create_key()
     world.ask("POST", ATTRIBUTES, COLUMN)
 

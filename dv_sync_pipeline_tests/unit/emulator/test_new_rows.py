@@ -3,7 +3,7 @@
 import pytest
 from msgspec import UNSET
 
-from dv_sync_pipeline.emulator.new_rows import NewRows, property_names
+from dv_sync_pipeline.emulator.rows.new_rows import NewRows, property_names
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from dv_sync_pipeline.emulator import define, system
-from dv_sync_pipeline.emulator.environment import EmulatedEnvironment
-from dv_sync_pipeline.emulator.identity import AnyToken
-from dv_sync_pipeline.emulator.replies import DataverseError
-from dv_sync_pipeline.emulator.requests import Request
-from dv_sync_pipeline.emulator.routes import dispatch
-from dv_sync_pipeline.emulator.store import Store
+from dv_sync_pipeline.emulator.process.identity import AnyToken
+from dv_sync_pipeline.emulator.rows.environment import EmulatedEnvironment
+from dv_sync_pipeline.emulator.rows.replies import DataverseError
+from dv_sync_pipeline.emulator.rows.store import Store
+from dv_sync_pipeline.emulator.service.requests import Request
+from dv_sync_pipeline.emulator.service.routes import dispatch
+from dv_sync_pipeline.emulator.tables import define, system
 
 ID = "11111111-1111-4111-8111-111111111111"
 REQUESTS = 1500

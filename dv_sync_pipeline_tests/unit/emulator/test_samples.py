@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from dv_sync_pipeline import config
+from dv_sync_pipeline.emulator.process.sync_file import Connection, write_sync_file
+from dv_sync_pipeline.emulator.rows.store import Store
 from dv_sync_pipeline.emulator.samples import SAMPLES
 from dv_sync_pipeline.emulator.samples.hotels_rows import Row
-from dv_sync_pipeline.emulator.schema import ColumnKind, DateTimeBehavior, TableDefinition
-from dv_sync_pipeline.emulator.store import Store
-from dv_sync_pipeline.emulator.sync_file import Connection, write_sync_file
-from dv_sync_pipeline.emulator.system import found_environment
+from dv_sync_pipeline.emulator.tables.schema import ColumnKind, DateTimeBehavior, TableDefinition
+from dv_sync_pipeline.emulator.tables.system import found_environment
 
 HOTELS = SAMPLES["hotels"]
 TABLES = [table.name for table in HOTELS.primary.tables]

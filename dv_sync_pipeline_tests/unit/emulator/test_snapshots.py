@@ -2,9 +2,9 @@
 
 import pytest
 
-from dv_sync_pipeline.emulator import define
-from dv_sync_pipeline.emulator.snapshots import Snapshots
-from dv_sync_pipeline.emulator.store import Store
+from dv_sync_pipeline.emulator.rows.snapshots import Snapshots
+from dv_sync_pipeline.emulator.rows.store import Store
+from dv_sync_pipeline.emulator.tables import define
 
 HOTEL = define.table(
     "contoso_Hotel",

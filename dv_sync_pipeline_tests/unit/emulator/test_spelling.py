@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from dv_sync_pipeline.emulator.spelling import spelled
+from dv_sync_pipeline.emulator.process.spelling import spelled
 
 
 class Wire:

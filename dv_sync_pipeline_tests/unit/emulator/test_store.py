@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dv_sync_pipeline.emulator import define, system
-from dv_sync_pipeline.emulator.replies import DataverseError
-from dv_sync_pipeline.emulator.store import Store
+from dv_sync_pipeline.emulator.rows.replies import DataverseError
+from dv_sync_pipeline.emulator.rows.store import Store
+from dv_sync_pipeline.emulator.tables import define, system
 
 BRAND = define.table("demo_Brand", entity_set="demo_brands")
 HOTEL = define.table(

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from dv_sync_pipeline.emulator.wire import (
+from dv_sync_pipeline.emulator.trouble.wire import (
     Answer,
     ConnectionLost,
     WireRequest,

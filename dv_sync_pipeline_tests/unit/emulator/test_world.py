@@ -2,10 +2,10 @@
 
 import pytest
 
-from dv_sync_pipeline.emulator import define
-from dv_sync_pipeline.emulator.schema import ColumnKind
-from dv_sync_pipeline.emulator.store import Store
-from dv_sync_pipeline.emulator.world import StoredWorld
+from dv_sync_pipeline.emulator.rows.store import Store
+from dv_sync_pipeline.emulator.tables import define
+from dv_sync_pipeline.emulator.tables.schema import ColumnKind
+from dv_sync_pipeline.emulator.trouble.world import StoredWorld
 
 HOTEL = define.table(
     "contoso_Hotel",

@@ -231,3 +231,73 @@ def test_a_column_to_match_by_must_exist(pair):
         SchemaMismatchError, match=r"rows of team cannot be matched by title.*no su"
     ):
         sync(pair)
+
+
+ROOMS = """\
+tables:
+  - {table: hotel, key: code, columns: [code]}
+  - {table: room, key: [hotelid, number], columns: [number], lookups: {hotelid: hotel}}
+"""
+HOTEL, ROOM = row_id(31), row_id(32)
+
+
+@pytest.fixture
+def rooms(tmp_path) -> Pair:
+    """Hotels, and rooms whose key holds their hotel."""
+    hotel = table("hotel", [CODE], key=["code"])
+    belongs_to = Column("hotelid", ColumnKind.LOOKUP, targets=("hotel",))
+    room = table(
+        "room", [Column("number", ColumnKind.STRING), belongs_to], key=["hotelid", "number"]
+    )
+    return Pair(tmp_path, ROOMS, [hotel, room])
+
+
+def test_a_parked_row_goes_by_itself_once_its_parent_arrives(rooms):
+    """Its hotel had no code; nobody asks for the room."""
+    rooms.primary.put("hotel", HOTEL, code=None)
+    rooms.primary.put("room", ROOM, number="7", hotelid=HOTEL)
+    first = sync(rooms)["room"]
+    rooms.primary.put("hotel", HOTEL, code="H")
+
+    second = sync(rooms)["room"]
+
+    assert (0, 1) == (first.created, first.parked)
+    assert "hotelid points to a row of hotel" in first.parked_rows[0].message
+    assert (1, 0) == (second.created, second.parked)
+    assert {ROOM: HOTEL} == rooms.shown("room", "hotelid")
+
+
+def test_a_parent_that_does_not_exist_at_all_parks_its_row(rooms):
+    """The primary points to a row that was never read, such as one outside the filter."""
+    rooms.primary.put("room", ROOM, number="7", hotelid=row_id(99))
+
+    report = sync(rooms)["room"]
+
+    assert [ParkedReason.MISSING_PARENT] == [row.reason for row in report.parked_rows]
+    assert {} == rooms.shown("room", "hotelid")
+
+
+def test_an_inactive_parent_is_a_parent(rooms):
+    """A room can belong to a hotel that is closed (DATAVERSE 12)."""
+    rooms.primary.put("hotel", HOTEL, code="H", statecode=1, statuscode=2)
+    rooms.primary.put("room", ROOM, number="7", hotelid=HOTEL)
+
+    report = sync(rooms)["room"]
+
+    assert (1, 0, 0) == (report.created, report.parked, report.waiting)
+    assert {ROOM: HOTEL} == rooms.shown("room", "hotelid")
+    assert {HOTEL: 1} == rooms.shown("hotel", "statecode")
+
+
+def test_a_room_moves_to_another_hotel(rooms):
+    """The lookup in its key changes; it stays the same row."""
+    rooms.primary.put("hotel", HOTEL, code="H")
+    rooms.primary.put("hotel", row_id(33), code="I")
+    rooms.primary.put("room", ROOM, number="7", hotelid=HOTEL)
+    sync(rooms)
+    rooms.primary.put("room", ROOM, hotelid=row_id(33))
+
+    report = sync(rooms)["room"]
+
+    assert (0, 1) == (report.created, report.updated)
+    assert {ROOM: row_id(33)} == rooms.shown("room", "hotelid")

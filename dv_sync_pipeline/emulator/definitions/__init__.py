@@ -1,0 +1,1 @@
+"""Metadata: definitions as clients read and write them."""

@@ -1,0 +1,1 @@
+"""The process around the environments: ports, certificates, tokens, files."""

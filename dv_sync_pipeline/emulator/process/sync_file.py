@@ -1,0 +1,80 @@
+"""Writes a `sync.yaml` that synchronizes two emulated environments, with the secrets beside it.
+
+Belongs here: the text of the `environments` part. Does not belong here: the tables, which come with
+the sample, and reading such a file (`config`).
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dv_sync_pipeline.emulator.process.private_files import write_private
+
+__all__ = ["Connection", "write_sync_file"]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How the pipeline reaches one environment.
+
+    Attributes:
+        name: "primary" or "secondary".
+        url: such as https://localhost:8801.
+        tenant_id: of its application user.
+        client_id: of its application user.
+        client_secret: of its application user.
+
+    """
+
+    name: str
+    url: str
+    tenant_id: str
+    client_id: str
+    client_secret: str
+
+
+def write_sync_file(folder: Path, connections: list[Connection], *, tables: str) -> Path:
+    """Write `sync.yaml` and `secrets/NAME`; `tables` is the part of the file about tables.
+
+    Raises `OSError` when the folder cannot be written.
+    """
+    secrets = folder / "secrets"
+    secrets.mkdir(mode=0o700, exist_ok=True)
+    for connection in connections:
+        write_private(secrets / connection.name, connection.client_secret.encode())
+    environments = "".join(_describe(connection) for connection in connections)
+    file = folder / "sync.yaml"
+    file.write_text(f"{_HEAD}{environments}\n{_SCHEDULE}\n{tables}", encoding="utf-8")
+    return file
+
+
+_HEAD = """\
+# Written by `dv-sync emulator`. Use it in another terminal:
+#
+#     DV_SYNC_CONFIG=<this file> dv-sync sync
+#
+# Relative paths count from the folder of this file. Values may be taken from variables: ${NAME}, or
+# ${NAME:-default}. Secrets stand in files or variables, never here.
+environments:
+"""
+
+_SCHEDULE = """\
+# Every night everything is compared and repaired.
+schedule:
+  reconcile: "0 2 * * *"
+  timezone: Europe/Berlin
+"""
+
+
+def _describe(connection: Connection) -> str:
+    return f"""\
+  {connection.name}:
+    url: {connection.url}
+    # A real environment needs neither of these two: its tokens come from Microsoft.
+    authority: {connection.url}
+    ca_file: ca.pem
+    credentials:
+      - kind: client_secret
+        tenant_id: {connection.tenant_id}
+        client_id: {connection.client_id}
+        client_secret_file: secrets/{connection.name}
+"""

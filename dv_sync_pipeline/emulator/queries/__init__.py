@@ -1,0 +1,1 @@
+"""Reading rows: filters, expands, groups, FetchXML and change tracking as SQL."""

@@ -1,0 +1,1 @@
+"""Rows: where they are kept, and the rules of changing them."""

@@ -1,0 +1,1 @@
+"""What tables are: their definitions, and those that every environment has."""

@@ -1,0 +1,1 @@
+"""What makes an environment behave like one under load, or worse."""

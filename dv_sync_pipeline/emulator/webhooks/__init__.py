@@ -1,0 +1,1 @@
+"""Webhooks: what sets them off, and what receivers get."""
