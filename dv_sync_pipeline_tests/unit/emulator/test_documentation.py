@@ -8,6 +8,7 @@ from typing import get_args
 import msgspec
 import pytest
 
+from dv_sync_pipeline.emulator.process.users import TENANT_ID, USERS
 from dv_sync_pipeline.emulator.trouble import control
 from dv_sync_pipeline.emulator.trouble.faults import AnyRequestEffect, AnyWebhookEffect, FaultPlan
 from dv_sync_pipeline.emulator.trouble.latency import LATENCY_PROFILES
@@ -72,3 +73,11 @@ def test_levers():
     pattern = r"(GET|POST|DELETE) +(/control/[\w/?=]+)"
 
     assert set(re.findall(pattern, control.__doc__)) == set(re.findall(pattern, PAGE))
+
+
+def test_applications():
+    """All of them, with the secrets that prove them, and their tenant."""
+    documented = {tuple(names_in(row[0] + row[1])) for row in rows_of("Signing in")[: len(USERS)]}
+
+    assert {(each.client_id, each.client_secret) for each in USERS} == documented
+    assert f"`{TENANT_ID}`" in PAGE
