@@ -122,13 +122,12 @@ class Engine:
 
         To be called after all tables that they point to were reconciled.
         """
-        organizations = await self.check_environments()
+        await self.check_environments()
         if dry_run:
             preview = await self._preview(table, progress)
             return await plan_deferred_lookups(
                 replace(preview, mapping=preview.mapping.only_deferred)
             )
-        self.ledger.remember_environments(organizations)
         async with turn(self.ledger, table, clock=self.clock) as ensure_turn:
             task = await self._pass(table, self._known_links, progress, _only_deferred)
             return await set_deferred_lookups(task, ensure_turn=ensure_turn)

@@ -356,8 +356,7 @@ class _Agreement:
 
 def _is_equal_by_itself(source: Column, target: Column) -> bool:
     return (
-        source.is_custom
-        and target.is_custom
+        target.is_custom
         and not source.kind.is_lookup
         and {source.kind, target.kind} <= VALUE_TYPES.keys()
         and source.valid_for_read

@@ -2,12 +2,13 @@
 
 import asyncio
 
+import polars as pl
 import pytest
 
 from dv_sync_pipeline.config import TableConfiguration
 from dv_sync_pipeline.errors import ConfigurationError, SchemaMismatchError
 from dv_sync_pipeline.sync.deferral import deferred_lookups
-from dv_sync_pipeline.sync.report import DifferenceKind
+from dv_sync_pipeline.sync.report import DifferenceKind, ParkedReason
 from dv_sync_pipeline.webapi.metadata import Column, ColumnKind
 from dv_sync_pipeline_tests.worlds.memory import row_id, table
 from dv_sync_pipeline_tests.worlds.memory_pair import Pair
@@ -182,20 +183,67 @@ def test_a_deferred_lookup_that_is_refused_parks_its_row(pair):
     assert ["no AppendTo on room"] == [row.message for row in report.parked_rows]
 
 
-def test_the_second_pass_leaves_everything_else_to_the_first(pair):
-    """A row that appeared in between is neither created nor forgotten."""
+def test_a_row_that_both_passes_park_is_parked_once(pair):
+    """The first reason stands."""
+    sync(pair)
+    pair.primary.put("hotel", BRANCH, code="A code that is far too long", flagshipid=None)
+    no_rights = "0x80040220", "no AppendTo on room"
+    pair.secondary.refuse = lambda _table, row: no_rights if "flagshipid" in row.values else None
+    sync(pair)
+
+    async def parked():
+        async with pair.open() as engine:
+            return engine.ledger.parked("hotel")
+
+    (row,) = asyncio.run(parked())
+    assert ParkedReason.VALUE_TOO_LONG is row.reason
+
+
+def second_pass_alone(pair):
+    """The report of the second pass over hotels, the first left out, and their links after it."""
+
+    async def run():
+        async with pair.open() as engine:
+            report = await engine.set_deferred_lookups("hotel")
+            return report, engine.ledger.links("hotel")
+
+    return asyncio.run(run())
+
+
+def test_the_second_pass_creates_nothing(pair):
+    """A row that appeared in between is for the next reconcile."""
     sync(pair)
     pair.primary.put("hotel", row_id(4), code="NEW")
     pair.secondary.writes.clear()
 
-    async def second_pass_alone():
-        async with pair.open() as engine:
-            return await engine.set_deferred_lookups("hotel")
-
-    report = asyncio.run(second_pass_alone())
+    report, _ = second_pass_alone(pair)
 
     assert (0, 0) == (report.created, report.updated)
     assert [] == pair.secondary.writes
+
+
+def test_the_second_pass_touches_no_row_that_is_not_linked(pair):
+    """Even if its key would match: to adopt a row is for the reconcile."""
+    sync(pair)
+    pair.primary.put("hotel", row_id(4), code="NEW", flagshipid=ROOM)
+    pair.secondary.put("hotel", row_id(5), code="NEW")
+    pair.secondary.writes.clear()
+
+    second_pass_alone(pair)
+
+    assert [] == pair.secondary.writes
+
+
+def test_the_second_pass_does_not_vouch_for_the_rest_of_the_row(pair):
+    """Its link keeps the version of which every column was written."""
+    sync(pair)
+    version = pair.primary.rows["hotel"][CHAIN]["versionnumber"]
+    pair.primary.put("hotel", CHAIN, flagshipid=ROOM)
+
+    report, links = second_pass_alone(pair)
+
+    assert 1 == report.updated
+    assert [version] == links.filter(pl.col("@primary_id") == CHAIN)["@version"].to_list()
 
 
 def test_a_dry_second_pass_lists_what_it_would_set(pair):
