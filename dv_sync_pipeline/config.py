@@ -312,7 +312,10 @@ class TableConfiguration(_Model):
         lookups: lookup columns → the tables they point to (primary names).
         associations: many-to-many relationships; each stands at one of its two tables.
         status: `direct` sets state and status reason; `none` leaves them alone.
-        deletes: what happens to a secondary row whose primary row is gone; `keep` reports it.
+        deletes: what happens to a linked secondary row whose primary row is gone; `keep` only
+            reports it.
+        max_removals: more removals than this in one run wait for a person; by default 10 % of the
+            linked rows, and at least 1,000.
         group: the asset group in Dagster.
         description: shown in Dagster.
 
@@ -331,7 +334,8 @@ class TableConfiguration(_Model):
     values: dict[LogicalName, dict[int, int]] = Field(default_factory=dict)
     filter: str = ""
     status: Literal["direct", "none"] = "direct"
-    deletes: Literal["keep"] = "keep"
+    deletes: Literal["delete", "deactivate", "keep"] = "delete"
+    max_removals: int | None = Field(default=None, ge=0)
     group: LogicalName = "tables"
     description: str = ""
 
@@ -379,6 +383,8 @@ class TableConfiguration(_Model):
         unmapped = set() if self.takes_every_column else self.values.keys() - self.columns.keys()
         if unmapped:
             yield f"values are given for {_listed(unmapped)}, which is not in columns"
+        if self.deletes == "deactivate" and self.status == "none":
+            yield "deletes: deactivate sets the status, which status: none forbids"
 
     @property
     def key_set_too_late(self) -> frozenset[str]:
@@ -388,6 +394,11 @@ class TableConfiguration(_Model):
             for column, lookup in self.lookups.items()
             if column in self.key and (lookup.deferred or self.table in lookup.synchronized)
         )
+
+    @property
+    def has_removals(self) -> bool:
+        """Whether rows that are gone in the primary are removed at all."""
+        return self.deletes != "keep"
 
     @property
     def matches_by_id(self) -> bool:

@@ -17,6 +17,7 @@ from dv_sync_pipeline.defs.assets import (
     build_table_assets,
 )
 from dv_sync_pipeline.defs.jobs import build_reconcile_all
+from dv_sync_pipeline.defs.removals import build_removal_assets
 from dv_sync_pipeline.defs.resources import (
     EngineOpener,
     RunListener,
@@ -45,7 +46,11 @@ def build_definitions(
     """
     if configuration is None:
         return _definitions_of_sample()
-    assets = [*build_table_assets(configuration), *build_deferred_assets(configuration)]
+    assets = [
+        *build_table_assets(configuration),
+        *build_deferred_assets(configuration),
+        *build_removal_assets(configuration),
+    ]
     synchronizer = Synchronizer(configuration, open_engine, listener or RunListener())
     return dg.Definitions(
         assets=[*assets, *build_primary_specs(configuration)],

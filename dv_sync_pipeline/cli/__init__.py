@@ -15,7 +15,9 @@ import click
 from dv_sync_pipeline.cli.complaints import describe_as_json, describe_as_text, exit_code_of
 from dv_sync_pipeline.cli.demo import demo
 from dv_sync_pipeline.cli.emulator import emulator
+from dv_sync_pipeline.cli.parked import parked
 from dv_sync_pipeline.cli.plan import plan
+from dv_sync_pipeline.cli.removals import removals
 from dv_sync_pipeline.cli.surroundings import Surroundings
 from dv_sync_pipeline.cli.sync import sync
 from dv_sync_pipeline.cli.verify import verify
@@ -42,7 +44,7 @@ def dv_sync() -> None:
     """  # noqa: D301 - click wants the character, not its name
 
 
-for _command in (demo, sync, plan, verify, emulator):
+for _command in (demo, sync, plan, verify, parked, removals, emulator):
     dv_sync.add_command(_command)
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from dv_sync_pipeline.cli.dagster_home import open_instance
 from dv_sync_pipeline.cli.passes import Outcome, check_environments, tables_in_order
-from dv_sync_pipeline.config import Configuration
+from dv_sync_pipeline.config import Configuration, TableConfiguration
 from dv_sync_pipeline.definitions import build_definitions
 from dv_sync_pipeline.defs.jobs import RECONCILE_ALL
-from dv_sync_pipeline.defs.lineage import deferred_key, secondary_key
+from dv_sync_pipeline.defs.lineage import deferred_key, removals_key, secondary_key
 from dv_sync_pipeline.defs.resources import EngineOpener, RunListener
 from dv_sync_pipeline.sync.deferral import deferred_lookups
+from dv_sync_pipeline.sync.ordering import children_of
 from dv_sync_pipeline.sync.report import Progress, TableReport
 
 __all__ = ["reconcile_through_dagster"]
@@ -67,6 +68,7 @@ def _execute(
     deferred = deferred_lookups(configuration.tables)
     keys = [secondary_key(table) for table in chosen]
     keys += [deferred_key(table) for table in chosen if table.table in deferred]
+    keys += [removals_key(table) for table in _to_remove_from(configuration, chosen)]
     with open_instance(home) as instance:
         result = job.execute_in_process(
             instance=instance, asset_selection=keys, raise_on_error=False, run_config=_SILENT
@@ -74,6 +76,21 @@ def _execute(
     if witness.interrupted or not (result.success or witness.failures):
         raise KeyboardInterrupt
     return result.run_id
+
+
+def _to_remove_from(
+    configuration: Configuration, chosen: Sequence[TableConfiguration]
+) -> list[TableConfiguration]:
+    """Those of the tables whose rows may go: all tables that look them up are in the run as well.
+
+    A hotel must not go before the rooms that have left it.
+    """
+    return [
+        table
+        for table in chosen
+        if table.has_removals
+        and all(child in chosen for child in children_of(table, configuration.tables))
+    ]
 
 
 @dataclass(slots=True)
@@ -89,7 +106,11 @@ class _Witness(RunListener):
         self.audience.progressed(progress)
 
     def finished(self, report: TableReport) -> None:
-        self.reports.setdefault(report.table, []).append(report)
+        reports = self.reports.setdefault(report.table, [])
+        if report.mode == "removals" and reports:
+            reports[0] = reports[0].followed_by(report)
+        else:
+            reports.append(report)
         self.audience.finished(report)
 
     def failed(self, table: str, error: BaseException) -> None:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from dv_sync_pipeline.cli.complaints import describe_as_json, describe_as_text
 from dv_sync_pipeline.cli.passes import Outcome
+from dv_sync_pipeline.cli.waiting import ShownRemovals
 from dv_sync_pipeline.redact import redact
 from dv_sync_pipeline.sync.report import (
     DifferenceKind,
@@ -24,13 +25,25 @@ from dv_sync_pipeline.sync.report import (
     TableVerdict,
 )
 
-__all__ = ["print_json", "print_plan", "print_sync", "print_verification"]
+__all__ = [
+    "print_approved",
+    "print_dropped",
+    "print_json",
+    "print_json_document",
+    "print_nothing_parked",
+    "print_parked_rows",
+    "print_plan",
+    "print_removals",
+    "print_sync",
+    "print_verification",
+]
 
-_COUNTS = ("created", "updated", "equal", "parked")
+_COUNTS = ("created", "updated", "equal", "removed", "parked")
 _KIND_TITLES = {
     DifferenceKind.CREATE: ("to create", "green"),
     DifferenceKind.UPDATE: ("to update", "yellow"),
     DifferenceKind.STATUS: ("status to set", "yellow"),
+    DifferenceKind.REMOVE: ("to remove", "red"),
     DifferenceKind.GONE: ("gone in the primary, kept", "red"),
 }
 _WIDTH_MIN = 100
@@ -38,8 +51,13 @@ _WIDTH_MIN = 100
 
 def print_json(**outcomes: Outcome[Any]) -> None:
     """One object; each outcome under its name, with `tables`, `failed`, `skipped` and `run_id`."""
-    document = {name: _as_document(outcome) for name, outcome in outcomes.items()}
-    click.echo(msgspec.json.format(msgspec.json.encode(_redacted(document)), indent=2))
+    print_json_document({name: _as_document(outcome) for name, outcome in outcomes.items()})
+
+
+def print_json_document(document: Mapping[str, Any]) -> None:
+    """One object, without secrets."""
+    plain = _redacted(msgspec.to_builtins(document, enc_hook=str))
+    click.echo(msgspec.json.format(msgspec.json.encode(plain), indent=2))
 
 
 def _as_document(outcome: Outcome[Any]) -> dict[str, Any]:
@@ -114,7 +132,11 @@ def _print_remarks(console: Console, reports: Sequence[TableReport]) -> None:
             (report.pairs, "associations made or undone"),
             (report.adopted, "existing rows adopted by key: they keep their GUIDs"),
             (report.foreign, "rows of the secondary's own: not touched"),
-            (report.gone, "rows gone in the primary: kept, as configured"),
+            (
+                report.held,
+                f"removals held ({report.held_because}): dv-sync removals approve {report.table}",
+            ),
+            (report.gone - report.held, "rows gone in the primary and still there"),
             (report.waiting, "rows written without a parent that is missing"),
             (report.parked, "rows parked:"),
         ):
@@ -130,6 +152,60 @@ def _print_parked(console: Console, rows: Iterable[ParkedRow]) -> None:
         console.print(Text(line, style="yellow"))
 
 
+def print_parked_rows(rows: Sequence[ParkedRow]) -> None:
+    """Every row that waits: why, since when, and how often it was tried."""
+    console = _console()
+    if not rows:
+        print_nothing_parked(as_json=False)
+        return
+    table = Table("table", "key", "to do", "reason", "message", "since", "attempts")
+    for row in rows:
+        code = f" ({row.code})" if row.code else ""
+        message = redact(row.message) + code
+        cells = (row.table, redact(row.key), row.work, row.reason, message, _moment(row.since))
+        table.add_row(*map(Text, cells), str(row.attempts))
+    console.print(table)
+    console.print("The next reconcile tries them again; dv-sync parked retry does it now.")
+
+
+def print_nothing_parked(*, as_json: bool) -> None:
+    """Say so."""
+    click.echo('{"parked": []}' if as_json else "No row is parked.")
+
+
+def print_dropped(rows: Sequence[ParkedRow]) -> None:
+    """What was forgotten."""
+    click.echo(f"{len(rows):,} parked rows forgotten.")
+
+
+def print_removals(lists: Sequence[ShownRemovals], *, shown_max: int | None) -> None:
+    """What is to be removed from each table, and what holds it back; `None` shows all rows."""
+    console = _console()
+    if not lists:
+        console.print("No row is to be removed.")
+    for each in lists:
+        console.print(Text(f"{each.table}: {_state_of(each)}", style="bold"))
+        for removal in each.removals[:shown_max]:
+            console.print(Text(redact(f"    {removal.key}")))
+        _print_left(console, len(each.removals), shown_max=shown_max)
+
+
+def _state_of(found: ShownRemovals) -> str:
+    """In words: how many rows, and what they wait for."""
+    count = f"{len(found.removals):,} rows to remove, list {found.digest}"
+    if found.held_because:
+        return f"{count}, held: {found.held_because}"
+    return f"{count}, {'approved' if found.is_approved else 'not held'}"
+
+
+def print_approved(found: ShownRemovals) -> None:
+    """What will go."""
+    click.echo(
+        f"{len(found.removals):,} removals of {found.table} approved, list {found.digest}. "
+        "The next dv-sync sync removes these rows, if the list is still the same."
+    )
+
+
 def print_plan(outcome: Outcome[TableReport], *, shown_max: int | None) -> None:
     """Row by row what would change, grouped by what would be done; `None` shows all."""
     console = _console()
@@ -137,13 +213,20 @@ def print_plan(outcome: Outcome[TableReport], *, shown_max: int | None) -> None:
         console.print(
             Text(
                 f"{report.table}: {report.created:,} to create, {report.updated:,} to update, "
-                f"{report.equal:,} equal, {report.parked:,} would be parked",
+                f"{report.equal:,} equal, {_to_remove(report):,} to remove, "
+                f"{report.parked:,} would be parked",
                 style="bold",
             )
         )
+        if report.held:
+            console.print(Text(f"  removals would be held: {report.held_because}", style="yellow"))
         _print_differences(console, report.differences, shown_max=shown_max)
         _print_parked(console, report.parked_rows)
     _print_failures(console, outcome)
+
+
+def _to_remove(report: TableReport) -> int:
+    return sum(row.kind is DifferenceKind.REMOVE for row in report.differences)
 
 
 def print_verification(outcome: Outcome[TableVerdict], *, shown_max: int | None) -> None:
@@ -181,9 +264,13 @@ def _print_differences(
             console.print(Text(f"  {title}", style=style))
         for row in rows[:shown_max]:
             console.print(Text(redact(f"    {row.key}{_changes(row.changes)}")))
-        left = 0 if shown_max is None else len(rows) - shown_max
-        if left > 0:
-            console.print(Text(f"    … and {left:,} more: --all shows them", style="dim"))
+        _print_left(console, len(rows), shown_max=shown_max)
+
+
+def _print_left(console: Console, count: int, *, shown_max: int | None) -> None:
+    left = 0 if shown_max is None else count - shown_max
+    if left > 0:
+        console.print(Text(f"    … and {left:,} more: --all shows them", style="dim"))
 
 
 def _changes(changes: Mapping[str, tuple[object, object]]) -> str:

@@ -15,12 +15,14 @@ def sync(surroundings: Surroundings, *, tables: tuple[str, ...], as_json: bool) 
     """Make the mapped columns of the secondary equal to the primary: TABLEs, or all tables.
 
     Reads both sides completely, compares, and writes only what differs; so the first load, a
-    repair and a run that finds nothing to do are the same command. It may be interrupted and
-    repeated at any time. Runs as a Dagster run in this process; the run shows in Dagster's UI.
+    repair and a run that finds nothing to do are the same command. Rows that are gone in the
+    primary are removed last, as `deletes` says; of named TABLEs only if every table that looks them
+    up is named too. It may be interrupted and repeated at any time. Runs as a Dagster run in this
+    process; the run shows in Dagster's UI.
 
     \b
     Exit code  0  done, both sides are equal
-               1  done, but rows are parked, wait for a parent, or are gone in the primary
+               1  done, but rows are parked, wait for a parent, or are still to be removed
                2  wrong usage or configuration, or an environment that cannot be reached
                3  a table failed; tables that do not need it were done all the same
     """  # noqa: D301 - click wants the character, not its name

@@ -218,6 +218,12 @@ def _describe(table: TableConfiguration) -> str:
     return (
         f"{introduction}The rows of {table.table} in the primary, kept equal in {table.target} of "
         f"the secondary. Rows are matched by {matched}; {_describe_columns(table)} "
-        f"written, every other column is left alone.{status} Rows that are gone in the primary "
-        "are reported and kept."
+        f"written, every other column is left alone.{status} {_GONE[table.deletes]}"
     )
+
+
+_GONE = {
+    "delete": "Rows that are gone in the primary are deleted by the asset of removals.",
+    "deactivate": "Rows that are gone in the primary are deactivated by the asset of removals.",
+    "keep": "Rows that are gone in the primary are reported and kept.",
+}

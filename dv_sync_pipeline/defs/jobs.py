@@ -11,9 +11,13 @@ RECONCILE_ALL = "reconcile_all"
 
 
 def build_reconcile_all(keys: Iterable[dg.AssetKey]) -> Any:
-    """Every table, in the order of its lookups. Dagster does not export the type of such a job."""
+    """Every table in the order of its lookups, then the removals in the opposite order.
+
+    Dagster does not export the type of such a job.
+    """
     return dg.define_asset_job(
         RECONCILE_ALL,
         selection=dg.AssetSelection.assets(*keys),
-        description="Compares every table of both environments and repairs the secondary.",
+        description="Compares every table of both environments and repairs the secondary, removals "
+        "included.",
     )

@@ -15,6 +15,7 @@ __all__ = [
     "deferred_key",
     "primary_key",
     "primary_schema",
+    "removals_key",
     "secondary_key",
     "secondary_schema",
 ]
@@ -33,6 +34,11 @@ def secondary_key(table: TableConfiguration) -> dg.AssetKey:
 def deferred_key(table: TableConfiguration) -> dg.AssetKey:
     """The asset of those lookups of a table that close a circle."""
     return dg.AssetKey(["deferred_lookups", table.target])
+
+
+def removals_key(table: TableConfiguration) -> dg.AssetKey:
+    """The asset of the removals of a synchronized table."""
+    return dg.AssetKey(["removals", table.target])
 
 
 def primary_schema(table: TableConfiguration) -> dg.TableSchema:

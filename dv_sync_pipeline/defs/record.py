@@ -13,13 +13,30 @@ import dagster as dg
 from dv_sync_pipeline.redact import redact
 from dv_sync_pipeline.sync.report import ParkedRow, Progress, TableReport
 
-__all__ = ["ProgressLog", "describe_report", "record_of"]
+__all__ = [
+    "ProgressLog",
+    "describe_removals",
+    "describe_report",
+    "record_of",
+    "table_of_parked_rows",
+]
 
 PROGRESS_SECONDS = 5.0
 DIFFERENCES_SHOWN_MAX = 50
 
 _ALWAYS_PLOTTED = ("read", "parked", "requests", "retries")
-_WRITTEN = ("created", "updated", "pairs", "equal", "adopted", "gone", "waiting", "foreign")
+_WRITTEN = (
+    "created",
+    "updated",
+    "pairs",
+    "equal",
+    "adopted",
+    "gone",
+    "removed",
+    "held",
+    "waiting",
+    "foreign",
+)
 
 
 def record_of(report: TableReport) -> Mapping[str, dg.MetadataValue]:
@@ -35,15 +52,35 @@ def record_of(report: TableReport) -> Mapping[str, dg.MetadataValue]:
         "rows_per_second": dg.MetadataValue.float(round(report.rows_per_second, 1)),
         "throttled_seconds": dg.MetadataValue.float(round(report.throttled_seconds, 3)),
     }
-    if not report.dry_run:
+    if report.mode == "reconcile" and not report.dry_run:
         record["dagster/row_count"] = dg.MetadataValue.int(report.read - report.parked)
     if report.verified_through is not None:
         record["verified_through"] = dg.MetadataValue.timestamp(report.verified_through)
-    if report.parked_rows:
-        record["parked_rows"] = dg.MetadataValue.md(_table_of_parked_rows(report.parked_rows))
+    record |= table_of_parked_rows(report)
+    if report.held:
+        record["held_because"] = dg.MetadataValue.text(report.held_because)
     if report.differences:
         record["differences"] = dg.MetadataValue.md(_table_of_differences(report))
     return record
+
+
+def table_of_parked_rows(report: TableReport) -> Mapping[str, dg.MetadataValue]:
+    """The rows that wait, as a table for people; nothing when none does."""
+    if not report.parked_rows:
+        return {}
+    return {"parked_rows": dg.MetadataValue.md(_table_of_parked_rows(report.parked_rows))}
+
+
+def describe_removals(report: TableReport) -> str:
+    """What became of the rows that are gone in the primary."""
+    sentences = (
+        f"{report.table}: {report.removed:,} of {report.read:,} rows removed",
+        f"that are gone in the primary, in {report.seconds:,.1f} s.",
+        _if_any(report.held, f"Held until approved: {report.held:,}: {report.held_because}."),
+        _if_any(report.parked, f"Removals parked: {report.parked:,}."),
+        _if_any(report.retries, f"Requests repeated: {report.retries:,}."),
+    )
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def describe_report(report: TableReport) -> str:
@@ -61,7 +98,7 @@ def _sentences(report: TableReport) -> Sequence[str]:
         _if_any(report.pairs, f"Associations {would}made or undone: {report.pairs:,}."),
         _if_any(report.adopted, f"Rows adopted by key: {report.adopted:,}."),
         _if_any(report.foreign, f"Rows of the secondary's own, not touched: {report.foreign:,}."),
-        _if_any(report.gone, f"Rows gone in the primary, kept as configured: {report.gone:,}."),
+        _if_any(report.gone, f"Rows gone in the primary and still here: {report.gone:,}."),
         _if_any(report.waiting, f"Rows written without a missing parent: {report.waiting:,}."),
         _if_any(report.parked, f"Rows parked: {report.parked:,}."),
         _if_any(

@@ -34,6 +34,9 @@ class Engine(Protocol):
     ) -> TableReport:
         """Set the lookups that close a circle of tables; tables come first."""
 
+    async def remove(self, table: str, *, progress: ProgressListener) -> TableReport:
+        """Remove what the last reconcile of the table found to be gone in the primary."""
+
     async def verify(self, table: str, *, progress: ProgressListener) -> TableVerdict:
         """Compare one table, writing nothing."""
 
@@ -98,6 +101,14 @@ class Synchronizer:
 
         def work(engine: Engine, listener: ProgressListener) -> Awaitable[TableReport]:
             return engine.set_deferred_lookups(table, dry_run=dry_run, progress=listener)
+
+        return self._run(table, work, progress=progress)
+
+    def remove(self, table: str, *, progress: ProgressListener) -> TableReport:
+        """Remove the rows that `reconcile` found to be gone; likewise."""
+
+        def work(engine: Engine, listener: ProgressListener) -> Awaitable[TableReport]:
+            return engine.remove(table, progress=listener)
 
         return self._run(table, work, progress=progress)
 

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
+from dv_sync_pipeline.config import TableConfiguration
 from dv_sync_pipeline.sync.difference import Difference, compare
 from dv_sync_pipeline.sync.ledger import Ledger
 from dv_sync_pipeline.sync.mapping import (
@@ -43,6 +44,7 @@ class TablePass:
     """What one pass over one table works with.
 
     Attributes:
+        settings: what `sync.yaml` says of the table.
         mapping: the table, as both environments agree on it.
         primary, secondary: the two environments.
         ledger: the state database.
@@ -53,6 +55,7 @@ class TablePass:
 
     """
 
+    settings: TableConfiguration
     mapping: TableMapping
     primary: Dataverse
     secondary: Dataverse

@@ -28,11 +28,20 @@ from dv_sync_pipeline.sync.projection import (
 )
 from dv_sync_pipeline.sync.report import DifferenceKind, ParkedReason, RowDifference
 
-__all__ = ["CHANGED", "STATUS_CHANGED", "Difference", "compare", "row_differences"]
+__all__ = [
+    "CHANGED",
+    "STATUS_CHANGED",
+    "Difference",
+    "compare",
+    "row_differences",
+    "rows_to_go",
+]
 
 CHANGED = "@changed"
 """The mapped columns of a row that differ, status left out."""
 STATUS_CHANGED = "@status_changed"
+
+IS_INACTIVE = "@is_inactive"
 
 _WANTED = "@wanted_row"
 _PRESENT = "@present_row"
@@ -54,7 +63,8 @@ class Difference:
         fresh_links: those of them that the ledger does not have like this.
         adopted: how many rows of the secondary were matched by key and not by link.
         equal: how many matched rows do not differ.
-        gone: links whose primary row is gone and whose secondary row is there.
+        gone: links whose primary row is gone and whose secondary row is there; besides,
+            `IS_INACTIVE`: whether that row is not active any more.
         dead_links: primary ids of links that lead nowhere, or whose row was taken over by another.
         parked: rows that cannot be written, like `Projection.parked`.
         foreign: how many rows of the secondary belong to nobody here.
@@ -103,7 +113,7 @@ def compare(
         fresh_links=proven.filter("@is_fresh").select(columns),
         adopted=by_key.height,
         equal=equal,
-        gone=living.filter(~is_parked).select(columns),
+        gone=_gone(living.filter(~is_parked), present, mapping).select(*columns, IS_INACTIVE),
         dead_links=_without(others, living, on=PRIMARY_ID)[PRIMARY_ID],
         parked=parked,
         foreign=present.height - matches.height - living.height,
@@ -135,6 +145,13 @@ def _other_links(
         .with_columns(is_claimed)
         .join(present.select(_PRESENT, SECONDARY_ID), on=SECONDARY_ID, how="left")
     )
+
+
+def _gone(living: pl.DataFrame, present: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
+    if not mapping.has_status:
+        return living.with_columns(pl.lit(False).alias(IS_INACTIVE))
+    states = present["statecode"].gather(living[_PRESENT])
+    return living.with_columns((states != 0).alias(IS_INACTIVE))
 
 
 def _match_by_key(
@@ -234,10 +251,18 @@ def _proven_links(
     )
 
 
-def row_differences(difference: Difference) -> list[RowDifference]:
+def rows_to_go(difference: Difference, *, deletes: str) -> pl.DataFrame:
+    """The rows that are gone in the primary and still to be dealt with as `deletes` says."""
+    if deletes == "deactivate":
+        return difference.gone.filter(~pl.col(IS_INACTIVE))
+    return difference.gone
+
+
+def row_differences(difference: Difference, *, deletes: str) -> list[RowDifference]:
     """Every row that differs, as people read it: creates, changed rows, then rows that are gone."""
     creates = difference.creates.select(PRIMARY_ID, KEY).iter_rows()
-    gone = difference.gone.select(SECONDARY_ID, KEY).iter_rows()
+    gone = rows_to_go(difference, deletes=deletes).select(SECONDARY_ID, KEY).iter_rows()
+    gone_kind = DifferenceKind.GONE if deletes == "keep" else DifferenceKind.REMOVE
     changed = zip(
         difference.changed.iter_rows(named=True),
         difference.before.iter_rows(named=True),
@@ -246,7 +271,7 @@ def row_differences(difference: Difference) -> list[RowDifference]:
     return [
         *(RowDifference(DifferenceKind.CREATE, key, row, "") for row, key in creates),
         *(_changed_row(wanted, present) for wanted, present in changed),
-        *(RowDifference(DifferenceKind.GONE, key, "", row) for row, key in gone),
+        *(RowDifference(gone_kind, key, "", row) for row, key in gone),
     ]
 
 

@@ -19,7 +19,7 @@ from dv_sync_pipeline.sync.ledger import Ledger
 from dv_sync_pipeline.sync.mapping import Parent, TableMapping, agree, fingerprint
 from dv_sync_pipeline.sync.matching import match_rows
 from dv_sync_pipeline.sync.ordering import in_dependency_order
-from dv_sync_pipeline.sync.reconcile import plan, reconcile
+from dv_sync_pipeline.sync.reconcile import plan, reconcile, remove_gone
 from dv_sync_pipeline.sync.report import Progress, ProgressListener, TableReport, TableVerdict
 from dv_sync_pipeline.sync.second_pass import plan_deferred_lookups, set_deferred_lookups
 from dv_sync_pipeline.sync.turns import turn
@@ -132,6 +132,17 @@ class Engine:
             task = await self._pass(table, self._known_links, progress, _only_deferred)
             return await set_deferred_lookups(task, ensure_turn=ensure_turn)
 
+    async def remove(self, table: str, *, progress: ProgressListener = _ignore) -> TableReport:
+        """Remove the rows of one table that its last reconcile found to be gone in the primary.
+
+        To be called children before parents, when all tables were reconciled. Too many removals
+        are held until a person approves exactly this list.
+        """
+        await self.check_environments()
+        async with turn(self.ledger, table, clock=self.clock) as ensure_turn:
+            task = await self._pass(table, self.ledger.links, progress, _without_columns)
+            return await remove_gone(task, ensure_turn=ensure_turn)
+
     async def verify(self, table: str, *, progress: ProgressListener = _ignore) -> TableVerdict:
         """Compare one table on both sides; writes nothing anywhere."""
         await self.check_environments()
@@ -188,9 +199,11 @@ class Engine:
         progress: ProgressListener,
         part: Callable[[TableMapping], TableMapping],
     ) -> TablePass:
-        mapping = part(await self._agree(self.configuration.table(table)))
+        settings = self.configuration.table(table)
+        mapping = part(await self._agree(settings))
         secondary = self.configuration.environments.secondary
         return TablePass(
+            settings=settings,
             mapping=mapping,
             primary=self.primary,
             secondary=self.secondary,
@@ -226,6 +239,11 @@ def _without_deferred(mapping: TableMapping) -> TableMapping:
 
 def _only_deferred(mapping: TableMapping) -> TableMapping:
     return mapping.only_deferred
+
+
+def _without_columns(mapping: TableMapping) -> TableMapping:
+    """All that a removal needs: it reads ids alone."""
+    return replace(mapping, columns=())
 
 
 @asynccontextmanager

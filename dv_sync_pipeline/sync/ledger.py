@@ -10,6 +10,7 @@ link once the row is proven to exist.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,14 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from dv_sync_pipeline.errors import ConfigurationError, LedgerError, WrongEnvironmentError
 from dv_sync_pipeline.redact import redact
+from dv_sync_pipeline.sync.guards import Removal, RemovalList
 from dv_sync_pipeline.sync.mapping import KEY, PRIMARY_ID, SECONDARY_ID, VERSION
 from dv_sync_pipeline.sync.projection import LINKS_SCHEMA
-from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow
+from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow, ParkedWork
 
 __all__ = ["SCHEMA_VERSION", "Ledger"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever the tables below change; a ledger of a newer version is refused."""
 
 _BUSY_SECONDS_MAX = 30
@@ -77,6 +79,23 @@ _parked = sa.Table(
     sa.Column("code", sa.String(16), nullable=False),
     sa.Column("since", sa.String(32), nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("work", sa.String(8), nullable=False),
+)
+_removal_lists = sa.Table(
+    "removal_lists",
+    _metadata,
+    sa.Column("table_name", sa.String(128), primary_key=True),
+    sa.Column("links", sa.Integer, nullable=False),
+    sa.Column("primary_rows", sa.Integer, nullable=False),
+    sa.Column("approved", sa.String(16), nullable=False),
+)
+_removals = sa.Table(
+    "removals",
+    _metadata,
+    sa.Column("table_name", sa.String(128), primary_key=True),
+    sa.Column("primary_id", sa.String(36), primary_key=True),
+    sa.Column("secondary_id", sa.String(36), nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
 )
 _leases = sa.Table(
     "leases",
@@ -266,17 +285,19 @@ class Ledger:
         with self._reading() as connection:
             return [_parked_row(row) for row in connection.execute(query).mappings()]
 
-    def replace_parked(self, table: str, rows: Sequence[ParkedRow]) -> list[ParkedRow]:
-        """Let these rows wait and no others; `since` and `attempts` go on from what is stored.
+    def replace_parked(
+        self, table: str, rows: Sequence[ParkedRow], *, work: ParkedWork = ParkedWork.WRITE
+    ) -> list[ParkedRow]:
+        """Let these rows wait for this work and no others.
 
-        Returns the rows as they are stored now.
+        `since` and `attempts` go on from what is stored. Returns the rows as they are stored now.
         """
-        known = {row.primary_id: row for row in self.parked(table)}
+        known = {row.primary_id: row for row in self.parked(table) if row.work is work}
         if not (known or rows):
             return []
         rows = [_continued(row, known.get(row.primary_id)) for row in rows]
         with self._transaction() as connection:
-            connection.execute(_parked.delete().where(_parked.c.table_name == table))
+            _delete_parked(connection, table, [*known, *(row.primary_id for row in rows)])
             _insert(connection, _parked, [_parked_values(row) for row in rows])
         return rows
 
@@ -286,6 +307,65 @@ class Ledger:
         with self._transaction() as connection:
             new = [_parked_values(row) for row in rows if row.primary_id not in known]
             _insert(connection, _parked, new)
+
+    def drop_parked(self, table: str, primary_ids: Sequence[str]) -> None:
+        """Forget that these rows wait."""
+        with self._transaction() as connection:
+            _delete_parked(connection, table, primary_ids)
+
+    # Rows to remove
+
+    def removals(self, table: str) -> RemovalList:
+        """What the last reconcile found to be removed and was not removed since."""
+        rows = sa.select(_removals).where(_removals.c.table_name == table).order_by(_removals.c.key)
+        lists = sa.select(_removal_lists).where(_removal_lists.c.table_name == table)
+        with self._reading() as connection:
+            found = connection.execute(lists).mappings().first()
+            removals = [
+                Removal(row["primary_id"], row["secondary_id"], row["key"])
+                for row in connection.execute(rows).mappings()
+            ]
+        if found is None:
+            return RemovalList(table, (), links=0, primary_rows=0)
+        return RemovalList(
+            table, removals, found["links"], found["primary_rows"], approved=found["approved"]
+        )
+
+    def replace_removals(self, found: RemovalList) -> None:
+        """Let these rows be the ones to remove; an approval stays with the list it was given to."""
+        approved = self.removals(found.table).approved
+        with self._transaction() as connection:
+            _delete_removals(connection, found.table)
+            connection.execute(
+                _removal_lists.insert().values(
+                    table_name=found.table,
+                    links=found.links,
+                    primary_rows=found.primary_rows,
+                    approved=approved if approved == found.digest else "",
+                )
+            )
+            _insert(
+                connection, _removals, [_removal_values(found.table, r) for r in found.removals]
+            )
+
+    def approve_removals(self, table: str, digest: str) -> None:
+        """A person agrees to exactly the list with this digest."""
+        with self._transaction() as connection:
+            connection.execute(
+                _removal_lists.update()
+                .where(_removal_lists.c.table_name == table)
+                .values(approved=digest)
+            )
+
+    def settle_removals(self, table: str, primary_ids: Sequence[str]) -> None:
+        """These rows need not be removed any more: it is done, or they are wanted again."""
+        with self._transaction() as connection:
+            for ids in _in_steps(primary_ids):
+                connection.execute(
+                    _removals.delete().where(
+                        _removals.c.table_name == table, _removals.c.primary_id.in_(ids)
+                    )
+                )
 
     # Turns
 
@@ -389,14 +469,39 @@ def _links_frame(rows: Sequence[sa.Row[Any]]) -> pl.DataFrame:
     return pl.DataFrame(columns, schema=LINKS_SCHEMA)
 
 
+def _in_steps(ids: Sequence[str] | pl.Series) -> Iterator[list[str]]:
+    for start in range(0, len(ids), _IDS_PER_STATEMENT):
+        yield list(ids[start : start + _IDS_PER_STATEMENT])
+
+
 def _delete_links(
     connection: sa.Connection, table: str, primary_ids: Sequence[str] | pl.Series
 ) -> None:
-    for start in range(0, len(primary_ids), _IDS_PER_STATEMENT):
-        ids = list(primary_ids[start : start + _IDS_PER_STATEMENT])
+    for ids in _in_steps(primary_ids):
         connection.execute(
             _links.delete().where(_links.c.table_name == table, _links.c.primary_id.in_(ids))
         )
+
+
+def _delete_parked(connection: sa.Connection, table: str, primary_ids: Sequence[str]) -> None:
+    for ids in _in_steps(primary_ids):
+        connection.execute(
+            _parked.delete().where(_parked.c.table_name == table, _parked.c.primary_id.in_(ids))
+        )
+
+
+def _delete_removals(connection: sa.Connection, table: str) -> None:
+    for each in (_removals, _removal_lists):
+        connection.execute(each.delete().where(each.c.table_name == table))
+
+
+def _removal_values(table: str, removal: Removal) -> dict[str, object]:
+    return {
+        "table_name": table,
+        "primary_id": removal.primary_id,
+        "secondary_id": removal.secondary_id,
+        "key": removal.key,
+    }
 
 
 def _wrong_environment(
@@ -418,16 +523,7 @@ def _moment(moment: datetime) -> str:
 def _continued(row: ParkedRow, known: ParkedRow | None) -> ParkedRow:
     if known is None:
         return row
-    return ParkedRow(
-        table=row.table,
-        primary_id=row.primary_id,
-        key=row.key,
-        reason=row.reason,
-        message=row.message,
-        code=row.code,
-        since=known.since,
-        attempts=known.attempts + 1,
-    )
+    return replace(row, since=known.since, attempts=known.attempts + 1)
 
 
 def _parked_values(row: ParkedRow) -> dict[str, object]:
@@ -440,6 +536,7 @@ def _parked_values(row: ParkedRow) -> dict[str, object]:
         "code": row.code,
         "since": row.since.isoformat(),
         "attempts": row.attempts,
+        "work": row.work.value,
     }
 
 
@@ -453,4 +550,5 @@ def _parked_row(row: sa.RowMapping) -> ParkedRow:
         code=row["code"],
         since=datetime.fromisoformat(row["since"]),
         attempts=row["attempts"],
+        work=ParkedWork(row["work"]),
     )

@@ -238,7 +238,9 @@ def _id_column(schema: TableSchema) -> Column:
 
 def fingerprint(configuration: TableConfiguration, mapping: TableMapping) -> str:
     """Changes whenever a row could be projected differently than before."""
-    settings = configuration.model_dump_json(exclude={"group", "description", "deletes"})
+    settings = configuration.model_dump_json(
+        exclude={"group", "description", "deletes", "max_removals"}
+    )
     columns = ",".join(f"{column.source.name}>{column.name}" for column in mapping.columns)
     return sha256(f"{settings}\n{columns}".encode()).hexdigest()
 

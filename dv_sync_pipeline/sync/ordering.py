@@ -10,7 +10,7 @@ from graphlib import TopologicalSorter
 from dv_sync_pipeline.config import TableConfiguration
 from dv_sync_pipeline.sync.deferral import deferred_lookups, parents_before
 
-__all__ = ["in_dependency_order"]
+__all__ = ["children_of", "in_dependency_order"]
 
 
 def in_dependency_order(tables: Sequence[TableConfiguration]) -> list[TableConfiguration]:
@@ -25,3 +25,18 @@ def in_dependency_order(tables: Sequence[TableConfiguration]) -> list[TableConfi
         for table in tables
     }
     return [by_name[name] for name in TopologicalSorter(graph).static_order()]
+
+
+def children_of(
+    parent: TableConfiguration, tables: Sequence[TableConfiguration]
+) -> list[TableConfiguration]:
+    """The tables that look up `parent`: their rows are moved and removed before its rows go.
+
+    Deferred lookups do not count, so that the order is that of the tables, reversed.
+    """
+    deferred = deferred_lookups(tables)
+    return [
+        table
+        for table in tables
+        if parent.table in parents_before(table, deferred.get(table.table, ()))
+    ]

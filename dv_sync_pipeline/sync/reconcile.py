@@ -1,6 +1,7 @@
 """The pass that reads both sides completely, compares, and repairs; also the first load.
 
-Belongs here: the order of its steps, and the report. Does not belong here: how a step is done.
+Belongs here: the order of its steps, and the report; likewise of the pass that removes what a
+reconcile found to be gone. Does not belong here: how a step is done.
 """
 
 from collections.abc import Callable, Iterable
@@ -8,17 +9,21 @@ from dataclasses import replace
 
 from dv_sync_pipeline.sync.associations import apply_pairs, compare_pairs, pair_differences
 from dv_sync_pipeline.sync.comparison import Comparison, TablePass, compare_sides
-from dv_sync_pipeline.sync.difference import row_differences
+from dv_sync_pipeline.sync.difference import row_differences, rows_to_go
+from dv_sync_pipeline.sync.guards import Removal, RemovalList, reason_to_hold
+from dv_sync_pipeline.sync.mapping import KEY, PRIMARY_ID, SECONDARY_ID
+from dv_sync_pipeline.sync.removals import remove
 from dv_sync_pipeline.sync.report import (
     PARKED_ROWS_SHOWN_MAX,
     ParkedRow,
+    ParkedWork,
     RowDifference,
     TableReport,
 )
 from dv_sync_pipeline.sync.writer import Written, apply
 from dv_sync_pipeline.webapi.client import Traffic
 
-__all__ = ["Meter", "plan", "reconcile", "report_of"]
+__all__ = ["Meter", "plan", "reconcile", "remove_gone", "report_of"]
 
 
 async def reconcile(
@@ -38,9 +43,59 @@ async def reconcile(
     associated = await apply_pairs(task, pairs, ensure_turn=ensure_turn)
     refused = {**associated.parked, **written.parked}
     parked = task.ledger.replace_parked(task.table, [*comparison.parked, *refused.values()])
+    task.ledger.replace_removals(_removals(comparison, task))
     task.ledger.finish_reconcile(task.table, verified_through=comparison.began)
     report = report_of(comparison, meter, written=written, parked=parked)
     return replace(report, mapping_changed=mapping_changed, pairs=associated.pairs)
+
+
+async def remove_gone(task: TablePass, *, ensure_turn: Callable[[], None]) -> TableReport:
+    """Remove what the last reconcile of the table found to be gone, the turn being ours.
+
+    To be run when all tables were reconciled, children before parents: a child that was moved to
+    another parent must have moved before its old parent goes (DESIGN 4, Order).
+    """
+    meter = Meter(task)
+    found = task.ledger.removals(task.table)
+    removed = await remove(found, task, ensure_turn=ensure_turn)
+    parked = task.ledger.replace_parked(task.table, removed.parked, work=ParkedWork.REMOVAL)
+    seconds, traffic = meter.read()
+    return TableReport(
+        table=task.table,
+        mode="removals",
+        dry_run=False,
+        read=len(found.removals),
+        created=0,
+        updated=0,
+        equal=0,
+        adopted=0,
+        gone=len(task.ledger.removals(task.table).removals),
+        waiting=0,
+        foreign=0,
+        parked=len(parked),
+        requests=traffic.requests,
+        retries=traffic.retries,
+        throttled_seconds=traffic.throttled_seconds,
+        seconds=seconds,
+        verified_through=None,
+        parked_rows=tuple(parked[:PARKED_ROWS_SHOWN_MAX]),
+        removed=removed.removed,
+        held=removed.held,
+        held_because=removed.held_because,
+    )
+
+
+def _removals(comparison: Comparison, task: TablePass) -> RemovalList:
+    """What the removals of this run have to do; nothing where rows are kept."""
+    rows = rows_to_go(comparison.difference, deletes=task.settings.deletes)
+    removals = rows.sort(KEY).select(PRIMARY_ID, SECONDARY_ID, KEY).iter_rows()
+    return RemovalList(
+        task.table,
+        tuple(Removal(*row) for row in removals) if task.settings.has_removals else (),
+        links=comparison.difference.links.height + comparison.difference.gone.height,
+        primary_rows=comparison.primary_rows,
+        approved=task.ledger.removals(task.table).approved,
+    )
 
 
 async def plan(task: TablePass) -> tuple[TableReport, Comparison]:
@@ -55,10 +110,16 @@ async def plan(task: TablePass) -> tuple[TableReport, Comparison]:
         meter,
         written=written,
         parked=comparison.parked,
-        differences=[*row_differences(difference), *pair_differences(pairs)],
+        differences=[
+            *row_differences(difference, deletes=task.settings.deletes),
+            *pair_differences(pairs),
+        ],
     )
     count = sum(each.missing.height + each.surplus.height for each in pairs)
-    return replace(report, pairs=count), comparison
+    removals = _removals(comparison, task)
+    held_because = reason_to_hold(removals, max_removals=task.settings.max_removals)
+    held = len(removals.removals) if held_because else 0
+    return replace(report, pairs=count, held=held, held_because=held_because), comparison
 
 
 class Meter:
@@ -66,6 +127,7 @@ class Meter:
 
     def __init__(self, task: TablePass) -> None:
         self.table = task.table
+        self.deletes = task.settings.deletes
         self._task = task
         self._began = task.clock()
         self._traffic = self._total()
@@ -100,7 +162,7 @@ def report_of(
         updated=written.updated,
         equal=difference.equal,
         adopted=difference.adopted,
-        gone=difference.gone.height,
+        gone=rows_to_go(difference, deletes=meter.deletes).height,
         waiting=comparison.projection.waiting + written.waiting,
         foreign=difference.foreign,
         parked=len(parked),

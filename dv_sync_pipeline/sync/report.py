@@ -4,7 +4,7 @@ Belongs here: the values only. How they are shown is for `defs/` and `cli/`.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
@@ -14,6 +14,7 @@ __all__ = [
     "DifferenceKind",
     "ParkedReason",
     "ParkedRow",
+    "ParkedWork",
     "Progress",
     "ProgressListener",
     "RowDifference",
@@ -32,6 +33,7 @@ class DifferenceKind(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     STATUS = "status"
+    REMOVE = "remove"
     GONE = "gone"
 
 
@@ -40,8 +42,8 @@ class RowDifference:
     """One row that is not equal on both sides, as `plan` and `verify` show it.
 
     Attributes:
-        kind: what a reconcile would do; `gone` means that the primary row of a linked secondary
-            row does not exist any more.
+        kind: what a run would do; `remove` and `gone` mean that the primary row of a linked
+            secondary row does not exist any more: it would be removed, or is kept as configured.
         key: the row's key as a person reads it: "H-0042", or "H-0042, 101" when composite.
         primary_id: GUID in the primary; "" when gone.
         secondary_id: GUID in the secondary; "" when it is still to be created.
@@ -67,7 +69,16 @@ class ParkedReason(StrEnum):
     VALUE_OUT_OF_RANGE = "value out of range"
     STATUS_REFUSED = "status refused"
     NO_PRIVILEGE = "no privilege"
+    HAS_CHILDREN = "other rows need it"
+    REFUSED_BY_LOGIC = "refused by business logic"
     REFUSED = "refused by the secondary"
+
+
+class ParkedWork(StrEnum):
+    """What could not be done to a parked row."""
+
+    WRITE = "write"
+    REMOVAL = "removal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +93,8 @@ class ParkedRow:
         message: the server's own words, or ours.
         code: Dataverse's error code, or "".
         since: when it was first parked (UTC).
-        attempts: how often it was tried.
+        attempts: how often it was tried; every reconcile tries once more.
+        work: what was tried.
 
     """
 
@@ -94,20 +106,22 @@ class ParkedRow:
     code: str
     since: datetime
     attempts: int
+    work: ParkedWork = ParkedWork.WRITE
 
 
 @dataclass(frozen=True, slots=True)
 class TableReport:
-    """What one reconcile of one table did, or with `dry_run` would do.
+    """What one pass over one table did, or with `dry_run` would do.
 
     Attributes:
         table: logical name in the primary.
-        mode: the pass: "reconcile" or "deferred lookups".
+        mode: the pass: "reconcile", "deferred lookups" or "removals".
         dry_run: nothing was written.
-        read: primary rows read.
+        read: primary rows read; of removals, the rows that were to go.
         created, updated, equal: rows; a row whose data and status both changed counts once.
         adopted: rows of the secondary that were found by key and linked in this pass.
-        gone: linked rows whose primary row is gone, kept as configured.
+        gone: linked rows whose primary row is gone and that are still there: kept as configured,
+            or to be removed after all tables were reconciled, or held, or parked.
         waiting: rows written with an optional lookup left empty, because its parent is missing.
         foreign: rows of the secondary with no link: never touched.
         parked: rows that wait for a person or a parent.
@@ -119,6 +133,9 @@ class TableReport:
         differences: with `dry_run`, every row that would change.
         pairs: of many-to-many relationships, made or undone.
         mapping_changed: sync.yaml maps the table otherwise than at the last reconcile.
+        removed: rows that were deleted or deactivated, because their primary row is gone.
+        held: rows that were to be removed and wait for the approval of a person.
+        held_because: why they do.
 
     """
 
@@ -143,6 +160,9 @@ class TableReport:
     differences: tuple[RowDifference, ...] = ()
     pairs: int = 0
     mapping_changed: bool = False
+    removed: int = 0
+    held: int = 0
+    held_because: str = ""
 
     @property
     def title(self) -> str:
@@ -153,6 +173,22 @@ class TableReport:
     def rows_per_second(self) -> float:
         """Primary rows handled each second."""
         return self.read / self.seconds if self.seconds > 0 else 0.0
+
+    def followed_by(self, removals: "TableReport") -> "TableReport":
+        """This reconcile and the removals that came after it, told as one."""
+        return replace(
+            self,
+            removed=removals.removed,
+            held=removals.held,
+            held_because=removals.held_because,
+            gone=removals.gone,
+            parked=self.parked + removals.parked,
+            parked_rows=(*self.parked_rows, *removals.parked_rows)[:PARKED_ROWS_SHOWN_MAX],
+            requests=self.requests + removals.requests,
+            retries=self.retries + removals.retries,
+            throttled_seconds=self.throttled_seconds + removals.throttled_seconds,
+            seconds=self.seconds + removals.seconds,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +229,7 @@ class Progress:
     Attributes:
         table: logical name in the primary.
         stage: "read primary", "read secondary", "create", "update", "chain" (lookups within the
-            table), "status".
+            table), "status", "remove".
         done: rows so far.
         total: rows in all, or None while unknown.
 

@@ -41,7 +41,7 @@ async def plan_deferred_lookups(task: TablePass) -> TableReport:
         mode=_MODE,
         written=Written(updated=comparison.difference.changed.height),
         parked=(),
-        differences=row_differences(comparison.difference),
+        differences=row_differences(comparison.difference, deletes=task.settings.deletes),
     )
 
 

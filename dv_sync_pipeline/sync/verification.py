@@ -18,7 +18,7 @@ async def verify(task: TablePass) -> tuple[TableVerdict, Comparison]:
     """Compare one table; writes nothing anywhere."""
     comparison = await compare_sides(task)
     differences = [
-        *row_differences(comparison.difference),
+        *row_differences(comparison.difference, deletes=task.settings.deletes),
         *_uncompared(comparison, linked=_linked_ids(task)),
         *pair_differences(await compare_pairs(task, comparison.expected_links)),
     ]

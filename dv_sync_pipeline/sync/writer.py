@@ -57,6 +57,8 @@ REASONS: Mapping[str, ParkedReason] = {
     "0x8004f00e": ParkedReason.STATUS_REFUSED,
     "0x80040220": ParkedReason.NO_PRIVILEGE,
     "0x80048306": ParkedReason.NO_PRIVILEGE,
+    "0x80040231": ParkedReason.NO_PRIVILEGE,
+    "0x80040265": ParkedReason.REFUSED_BY_LOGIC,
 }
 """Dataverse's error code → why the row waits (DATAVERSE 4.7); others are `REFUSED`."""
 

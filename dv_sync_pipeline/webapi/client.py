@@ -23,10 +23,11 @@ from dv_sync_pipeline.errors import (
     UnreachableError,
     WrongEnvironmentError,
 )
-from dv_sync_pipeline.webapi import associations, metadata, read, write
+from dv_sync_pipeline.webapi import associations, batch, dependents, metadata, read, write
 from dv_sync_pipeline.webapi.associations import Pair
 from dv_sync_pipeline.webapi.auth import TakingTurns, application_users
 from dv_sync_pipeline.webapi.decoding import read_decoded
+from dv_sync_pipeline.webapi.dependents import Dependent
 from dv_sync_pipeline.webapi.metadata import Association, TableSchema
 from dv_sync_pipeline.webapi.odata import API_PATH
 from dv_sync_pipeline.webapi.transport import (
@@ -93,9 +94,14 @@ class Dataverse(Protocol):
         """How many rows there are, or None when there are more than can be counted (5,000)."""
 
     async def read_rows(
-        self, schema: TableSchema, ids: Sequence[str], columns: Sequence[str]
+        self,
+        schema: TableSchema,
+        ids: Sequence[str],
+        columns: Sequence[str],
+        *,
+        condition: str = "",
     ) -> list[Row]:
-        """Those of the rows that exist, in no particular order."""
+        """Those of the rows that exist, and meet the condition if one is given, in no order."""
 
     async def create_rows(self, schema: TableSchema, rows: Sequence[RowWrite]) -> list[Outcome]:
         """Create rows under the ids that we chose; a row that exists already is refused."""
@@ -112,6 +118,15 @@ class Dataverse(Protocol):
         self, schema: TableSchema, association: Association, pairs: Sequence[Pair]
     ) -> list[Outcome]:
         """Undo pairs; one that is gone counts as done."""
+
+    async def delete_rows(self, schema: TableSchema, ids: Sequence[str]) -> list[Outcome]:
+        """Delete rows; one that is not there is done. An unknown outcome may be sent again."""
+
+    async def dependents_of(self, schema: TableSchema) -> tuple[Dependent, ...]:
+        """Lookups of all tables that a delete of a row of this table would follow."""
+
+    async def ids_with_dependents(self, dependent: Dependent, ids: Sequence[str]) -> set[str]:
+        """Those of the rows that some row points to through this lookup."""
 
 
 class DataverseClient:
@@ -192,10 +207,15 @@ class DataverseClient:
         return await read.count(self._transport, schema, condition=condition)
 
     async def read_rows(
-        self, schema: TableSchema, ids: Sequence[str], columns: Sequence[str]
+        self,
+        schema: TableSchema,
+        ids: Sequence[str],
+        columns: Sequence[str],
+        *,
+        condition: str = "",
     ) -> list[Row]:
-        """Those of the rows that exist, in no particular order."""
-        return await read.read_rows(self._transport, schema, ids, columns)
+        """Those of the rows that exist, and meet the condition if one is given, in no order."""
+        return await read.read_rows(self._transport, schema, ids, columns, condition=condition)
 
     async def create_rows(self, schema: TableSchema, rows: Sequence[RowWrite]) -> list[Outcome]:
         """Create rows under the ids that we chose; a row that exists already is refused."""
@@ -228,6 +248,19 @@ class DataverseClient:
         if table not in self._entity_sets:
             self._entity_sets[table] = await metadata.entity_set_of(self._transport, table)
         return self._entity_sets[table]
+
+    async def delete_rows(self, schema: TableSchema, ids: Sequence[str]) -> list[Outcome]:
+        """Delete rows; one that is not there is done. An unknown outcome may be sent again."""
+        rows_per_call = self._configuration.rows_per_call
+        return await batch.delete_rows(self._transport, schema, ids, rows_per_call=rows_per_call)
+
+    async def dependents_of(self, schema: TableSchema) -> tuple[Dependent, ...]:
+        """Lookups of all tables that a delete of a row of this table would follow."""
+        return await dependents.dependents_of(self._transport, schema.name)
+
+    async def ids_with_dependents(self, dependent: Dependent, ids: Sequence[str]) -> set[str]:
+        """Those of the rows that some row points to through this lookup."""
+        return await dependents.ids_with_dependents(self._transport, dependent, ids)
 
     async def _write(
         self, schema: TableSchema, rows: Sequence[RowWrite], *, message: Message

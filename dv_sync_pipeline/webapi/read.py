@@ -66,12 +66,23 @@ async def read_pages(
 
 
 async def read_rows(
-    transport: Transport, schema: TableSchema, ids: Sequence[str], columns: Sequence[str]
+    transport: Transport,
+    schema: TableSchema,
+    ids: Sequence[str],
+    columns: Sequence[str],
+    *,
+    condition: str = "",
 ) -> list[dict[str, Any]]:
-    """Those of the rows that exist, in no particular order."""
-    addresses = [
-        _rows_address(schema, columns, filter=_any_of(schema.primary_id, ids[start:][:_IDS_MAX]))
+    """Those of the rows that exist, and meet the condition if one is given, in no order."""
+    groups = (
+        _any_of(schema.primary_id, ids[start : start + _IDS_MAX])
         for start in range(0, len(ids), _IDS_MAX)
+    )
+    addresses = [
+        _rows_address(
+            schema, columns, filter=f"({condition}) and ({group})" if condition else group
+        )
+        for group in groups
     ]
     prefer = ",".join(_annotations(schema, columns))
     pages = await together(_only_page(transport, each, prefer=prefer) for each in addresses)

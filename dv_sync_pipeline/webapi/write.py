@@ -22,6 +22,7 @@ from dv_sync_pipeline.webapi.transport import Transport, request_failed
 from dv_sync_pipeline.webapi.verdict import Decision, Verdict
 
 __all__ = [
+    "CALLS_AT_ONCE",
     "CREATE",
     "UPDATE",
     "Message",
@@ -339,6 +340,7 @@ _OUTCOMES: Mapping[Decision, OutcomeKind] = {
     Decision.NOT_DONE: OutcomeKind.UNKNOWN,
     Decision.NOT_REACHED: OutcomeKind.UNKNOWN,
 }
+"""What a verdict on one row comes to."""
 
 
 def outcome_kind(verdict: Verdict) -> OutcomeKind:

@@ -16,6 +16,9 @@ from dv_sync_pipeline_tests.worlds.scripted_engine import (
 ROOM = dg.AssetKey(["secondary", "contoso_room"])
 HOTEL = dg.AssetKey(["secondary", "department_hotel"])
 SEASON = dg.AssetKey(["secondary", "contoso_season"])
+ROOM_REMOVALS = dg.AssetKey(["removals", "contoso_room"])
+HOTEL_REMOVALS = dg.AssetKey(["removals", "department_hotel"])
+SEASON_REMOVALS = dg.AssetKey(["removals", "contoso_season"])
 PRIMARY_ROOM = dg.AssetKey(["primary", "contoso_room"])
 PRIMARY_HOTEL = dg.AssetKey(["primary", "contoso_hotel"])
 PRIMARY_SEASON = dg.AssetKey(["primary", "contoso_season"])
@@ -45,13 +48,16 @@ def test_a_code_location_loads(definitions):
 
 
 def test_lineage_is_the_order_of_the_lookups(graph):
-    """A room comes after its hotel; each table comes after its origin in the primary."""
+    """A room comes after its hotel and after its origin in the primary, and goes before it."""
     parents = {key: set(graph.get(key).parent_keys) for key in graph.get_all_asset_keys()}
 
     assert parents == {
         ROOM: {HOTEL, PRIMARY_ROOM},
         HOTEL: {PRIMARY_HOTEL},
         SEASON: {PRIMARY_SEASON},
+        ROOM_REMOVALS: {ROOM},
+        HOTEL_REMOVALS: {HOTEL, ROOM_REMOVALS},
+        SEASON_REMOVALS: {SEASON},
         PRIMARY_ROOM: set(),
         PRIMARY_HOTEL: set(),
         PRIMARY_SEASON: set(),
@@ -60,7 +66,23 @@ def test_lineage_is_the_order_of_the_lookups(graph):
 
 def test_only_the_secondary_can_be_materialized(graph):
     """The primary is not ours to write."""
-    assert graph.materializable_asset_keys == {ROOM, HOTEL, SEASON}
+    removals = {ROOM_REMOVALS, HOTEL_REMOVALS, SEASON_REMOVALS}
+
+    assert graph.materializable_asset_keys == {ROOM, HOTEL, SEASON, *removals}
+
+
+def test_a_table_that_keeps_its_rows_has_no_removals(configuration):
+    """Its parents' removals come after the table itself."""
+    room, hotel, season = configuration.tables
+    kept = configuration.model_copy(
+        update={"tables": (room.model_copy(update={"deletes": "keep"}), hotel, season)}
+    )
+    graph = build_definitions(
+        configuration=kept, open_engine=ScriptedEngine().open
+    ).resolve_asset_graph()
+
+    assert not graph.has(ROOM_REMOVALS)
+    assert {HOTEL, ROOM} == set(graph.get(HOTEL_REMOVALS).parent_keys)
 
 
 def test_every_asset_says_what_it_is(graph):
@@ -150,7 +172,7 @@ def test_a_circle_of_tables_gets_an_asset_for_its_second_pass(circle):
 
 
 def test_the_second_pass_is_part_of_the_job(circle):
-    """After the tables, in one run."""
+    """After the tables and before their removals, in one run."""
     engine = ScriptedEngine()
     definitions = build_definitions(configuration=circle, open_engine=engine.open)
 
@@ -161,4 +183,6 @@ def test_the_second_pass_is_part_of_the_job(circle):
         ("reconcile", "contoso_hotel"),
         ("reconcile", "contoso_room"),
         ("set deferred lookups", "contoso_hotel"),
+        ("remove", "contoso_room"),
+        ("remove", "contoso_hotel"),
     ]

@@ -72,7 +72,7 @@ def metadata_of(result, key):
 
 def tables_reconciled(engine):
     """The tables that the engine was asked for, in order."""
-    return [table for _, table, _ in engine.calls]
+    return [call[1] for call in engine.calls if call[0] == "reconcile"]
 
 
 def test_hotels_come_before_rooms(run):
@@ -108,6 +108,8 @@ def test_the_materialization_carries_the_whole_record(run):
         "equal": 4,
         "adopted": 2,
         "gone": 0,
+        "removed": 0,
+        "held": 0,
         "waiting": 0,
         "foreign": 5,
         "parked": 1,
@@ -253,3 +255,45 @@ def test_the_report_reads_like_prose():
         "Rows written without a missing parent: 1. "
         "Verified through 2026-03-01 02:00:00 UTC."
     )
+
+
+ROOM_REMOVALS = dg.AssetKey(["removals", "contoso_room"])
+
+
+def test_removals_follow_the_tables_in_the_opposite_order(run):
+    """All reconciles of a table and its children first; then rooms go, then hotels."""
+    engine = ScriptedEngine()
+    run(engine)
+    steps = [call[:2] for call in engine.calls if call[1] != "contoso_season"]
+
+    assert steps == [
+        ("reconcile", "contoso_hotel"),
+        ("reconcile", "contoso_room"),
+        ("remove", "contoso_room"),
+        ("remove", "contoso_hotel"),
+    ]
+
+
+def test_a_refused_table_keeps_the_rows_of_its_parents(run):
+    """Rooms that could not be moved must not lose their hotel."""
+    engine = ScriptedEngine({"contoso_room": MISSPELT})
+    run(engine)
+
+    assert [("remove", "contoso_season")] == [call for call in engine.calls if call[0] == "remove"]
+
+
+def test_held_removals_fail_a_check_as_a_warning(run):
+    """With the number and the reason; the run itself succeeds."""
+    held = a_report("contoso_room", mode="removals", held=3, held_because="3 of 4 rows would go")
+    result = run(ScriptedEngine({"removals of contoso_room": held}))
+    (check,) = [
+        check
+        for check in result.get_asset_check_evaluations()
+        if check.check_name == "no_held_removals" and check.asset_key == ROOM_REMOVALS
+    ]
+
+    assert result.success
+    assert (False, dg.AssetCheckSeverity.WARN) == (check.passed, check.severity)
+    assert {"held": 3, "because": "3 of 4 rows would go"} == {
+        name: value.value for name, value in check.metadata.items()
+    }

@@ -196,7 +196,7 @@ def test_a_lookup_has_several_spellings(written, tables):
         (("tables:", "schedule: {reconcile: daily}\ntables:"), 11, "not a cron expression"),
         (("tables:", "tables: []\ntables:"), 12, "tables is given twice"),
         (
-            ("contoso_hotel\n", "contoso_hotel\n    deletes: delete\n"),
+            ("contoso_hotel\n", "contoso_hotel\n    deletes: drop\n"),
             13,
             "deletes: Input should be",
         ),

@@ -71,7 +71,7 @@ def test_without_once_dagster_serves_everything_until_ctrl_c(free_port, tmp_path
     (repository,) = location["locationOrLoadError"]["repositories"]
 
     assert f"http://127.0.0.1:{free_port}" in printed
-    assert len(repository["assetNodes"]) == 10
+    assert len(repository["assetNodes"]) == 15
     assert repository["schedules"] == [
         {"name": "nightly_reconciliation", "scheduleState": {"status": "RUNNING"}}
     ]

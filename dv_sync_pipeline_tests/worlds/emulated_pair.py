@@ -175,6 +175,11 @@ class EmulatedPair:
                 reports.append(await engine.set_deferred_lookups(name))  # noqa: PERF401 - in turn
             return {report.title: report for report in reports}
 
+    async def remove(self) -> dict[str, TableReport]:
+        """Remove what the last `sync` found to be gone, children before parents."""
+        async with self.engine() as engine:
+            return {name: await engine.remove(name) for name in reversed(engine.tables_in_order)}
+
     async def verify(self) -> dict[str, TableVerdict]:
         """Verify every table in order."""
         async with self.engine() as engine:

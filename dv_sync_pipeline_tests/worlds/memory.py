@@ -15,6 +15,7 @@ from uuid import UUID
 from dv_sync_pipeline.config import Configuration
 from dv_sync_pipeline.errors import SchemaMismatchError
 from dv_sync_pipeline.webapi.client import Identity, Row, Traffic
+from dv_sync_pipeline.webapi.dependents import DeleteRule, Dependent
 from dv_sync_pipeline.webapi.metadata import Column, ColumnKind, Key, TableSchema
 from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, Reference, RowWrite
 
@@ -95,6 +96,7 @@ class MemoryDataverse:
         refuse: gives (code, message) for a write that the environment's own rules forbid.
         lose: says whether the answer to a row is lost; the write is made all the same.
         drop: says whether a row never arrives; its outcome is unknown as well.
+        rules: (table, lookup) → what a delete of the parent does; else it is restricted.
         boundary: counts the rows written, and may kill the process before one of them.
 
     """
@@ -107,6 +109,7 @@ class MemoryDataverse:
     refuse: Callable[[str, RowWrite], tuple[str, str] | None] = lambda _table, _write: None
     lose: Callable[[str, RowWrite], bool] = lambda _message, _write: False
     drop: Callable[[str, RowWrite], bool] = lambda _message, _write: False
+    rules: dict[tuple[str, str], DeleteRule] = field(default_factory=dict)
     boundary: Boundary = field(default_factory=Boundary)
     requests: int = 0
     _versions: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1000))
@@ -164,11 +167,16 @@ class MemoryDataverse:
             yield [self._read(schema, id_, columns) for id_ in ids[start : start + ROWS_PER_PAGE]]
 
     async def read_rows(
-        self, schema: TableSchema, ids: Sequence[str], columns: Sequence[str]
+        self,
+        schema: TableSchema,
+        ids: Sequence[str],
+        columns: Sequence[str],
+        *,
+        condition: str = "",
     ) -> list[Row]:
-        """Those of the rows that exist."""
+        """Those of the rows that exist and meet the condition."""
         self.requests += 1
-        present = self.rows[schema.name].keys() & set(ids)
+        present = set(self._ids(schema, condition)) & set(ids)
         return [self._read(schema, id_, columns) for id_ in present]
 
     def _read(self, schema: TableSchema, id_: str, columns: Sequence[str]) -> Row:
@@ -189,6 +197,65 @@ class MemoryDataverse:
     async def update_rows(self, schema: TableSchema, rows: Sequence[RowWrite]) -> list[Outcome]:
         """Change rows that exist."""
         return self._call("update", schema, rows)
+
+    async def delete_rows(self, schema: TableSchema, ids: Sequence[str]) -> list[Outcome]:
+        """Delete rows; one that is not there is done."""
+        self.requests += 1
+        return [self._delete(schema, id_) for id_ in ids]
+
+    def _delete(self, schema: TableSchema, id_: str) -> Outcome:
+        self.boundary.step()
+        self.writes.append(("delete", schema.name, id_, {}))
+        write = RowWrite(id_, {})
+        if self.drop("delete", write):
+            return Outcome(id_, OutcomeKind.UNKNOWN, message="the connection broke")
+        refusal = self.refuse(schema.name, write) or self._restriction(schema, id_)
+        if refusal:
+            code, text = refusal
+            return Outcome(id_, OutcomeKind.REFUSED, 400, code, text)
+        for dependent in self._dependents(schema):
+            self._follow(dependent, id_)
+        self.rows[schema.name].pop(id_, None)
+        if self.lose("delete", write):
+            return Outcome(id_, OutcomeKind.UNKNOWN, message="the answer was lost")
+        return Outcome(id_, OutcomeKind.DONE)
+
+    def _restriction(self, schema: TableSchema, id_: str) -> tuple[str, str] | None:
+        for dependent in self._dependents(schema):
+            if dependent.rule is DeleteRule.RESTRICT and self._children(dependent, id_):
+                return "0x80048d21", f"The record is referenced by {dependent.table}."
+        return None
+
+    def _follow(self, dependent: Dependent, id_: str) -> None:
+        for child in self._children(dependent, id_):
+            if dependent.rule is DeleteRule.CASCADE:
+                del self.rows[dependent.table][child]
+            else:
+                self.put(dependent.table, child, **{dependent.column: None})
+
+    def _children(self, dependent: Dependent, id_: str) -> list[str]:
+        rows = self.rows[dependent.table].items()
+        return [child for child, row in rows if row[dependent.column] == id_]
+
+    def _dependents(self, schema: TableSchema) -> list[Dependent]:
+        return [
+            Dependent(other.name, column.name, other.entity_set, self._rule(other, column))
+            for other in self.schemas.values()
+            for column in other.columns.values()
+            if schema.name in column.targets
+        ]
+
+    def _rule(self, table: TableSchema, column: Column) -> DeleteRule:
+        return self.rules.get((table.name, column.name), DeleteRule.RESTRICT)
+
+    async def dependents_of(self, schema: TableSchema) -> tuple[Dependent, ...]:
+        """Lookups that a delete would follow."""
+        return tuple(self._dependents(schema))
+
+    async def ids_with_dependents(self, dependent: Dependent, ids: Sequence[str]) -> set[str]:
+        """Rows that others point to."""
+        self.requests += 1
+        return {id_ for id_ in ids if self._children(dependent, id_)}
 
     def _call(self, message: str, schema: TableSchema, rows: Sequence[RowWrite]) -> list[Outcome]:
         self.requests += 1

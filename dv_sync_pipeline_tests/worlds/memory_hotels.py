@@ -137,9 +137,14 @@ class Hotels:
             yield engine
 
     async def sync(self, boundary: Boundary | None = None) -> dict[str, TableReport]:
-        """Reconcile every table in order."""
+        """Reconcile every table in order, then remove what is gone in the opposite order."""
         async with self.open(boundary) as engine:
-            return {name: await engine.reconcile(name) for name in engine.tables_in_order}
+            reports = {name: await engine.reconcile(name) for name in engine.tables_in_order}
+            for name in reversed(engine.tables_in_order):
+                if not self.configuration.table(name).has_removals:
+                    continue
+                reports[name] = reports[name].followed_by(await engine.remove(name))
+            return reports
 
     async def verify(self) -> dict[str, TableVerdict]:
         """Verify every table in order."""

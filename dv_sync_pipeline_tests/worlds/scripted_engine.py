@@ -129,6 +129,13 @@ class ScriptedEngine:
         self._tell(table, progress)
         return a_report(table, dry_run=dry_run, mode="deferred lookups")
 
+    async def remove(self, table: str, *, progress: ProgressListener) -> TableReport:
+        """Tell the steps, then answer; the table is called `removals of TABLE`."""
+        self.calls.append(("remove", table))
+        self._tell(table, progress)
+        default = a_report(table, mode="removals", read=0, equal=0, verified_through=None)
+        return self._answer(f"removals of {table}", default)
+
     async def verify(self, table: str, *, progress: ProgressListener) -> TableVerdict:
         """Tell the steps, then answer."""
         self.calls.append(("verify", table))

@@ -10,6 +10,8 @@ tables:
     description: The brands under which hotels are run.
     # Rows of both environments are matched by this alternate key.
     key: contoso_code
+    # What becomes of linked rows whose primary row is gone: delete, deactivate or keep.
+    deletes: delete
     columns:
       - contoso_name
       - contoso_code

@@ -18,7 +18,7 @@ PARKED: Mapping[tuple[str, str], str] = {
     ("contoso_hotel", "value too long"): "value too long",
     ("contoso_hotel", "choice unknown in the secondary"): "choice unknown",
     ("contoso_hotel", "number out of the secondary's range"): "value out of range",
-    ("contoso_hotel", "refused by business logic"): "refused by the secondary",
+    ("contoso_hotel", "refused by business logic"): "refused by business logic",
     ("contoso_hotel", "GUID is taken by a foreign row"): "duplicate key",
     ("contoso_hotel", "missing key"): "missing key",
     ("contoso_hotel", "key differs only in case: capital"): "duplicate key",
@@ -29,7 +29,7 @@ PARKED: Mapping[tuple[str, str], str] = {
     ("contoso_room", "required parent is refused"): "missing parent",
     ("contoso_room", "missing key in a composite key"): "missing key",
     ("contoso_pointer", "currency unknown in the secondary"): "missing parent",
-    ("contoso_owned", "owner has no role in the secondary"): "refused by the secondary",
+    ("contoso_owned", "owner has no role in the secondary"): "no privilege",
 }
 """Table and row → why it is parked after the first sync."""
 

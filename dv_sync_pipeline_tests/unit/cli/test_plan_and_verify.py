@@ -48,7 +48,7 @@ def test_a_plan_groups_rows_by_what_would_be_done(dv_sync):
     ended = dv_sync("plan contoso_hotel", engine)
 
     assert ended.out.splitlines() == [
-        "contoso_hotel: 1 to create, 1 to update, 10 equal, 0 would be parked",
+        "contoso_hotel: 1 to create, 1 to update, 10 equal, 0 to remove, 0 would be parked",
         "  to create",
         "    H-0000",
         "  to update",

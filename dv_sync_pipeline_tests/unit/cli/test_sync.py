@@ -1,5 +1,7 @@
 """What `dv-sync sync` does, prints, and ends with."""
 
+from dataclasses import replace
+
 import dagster as dg
 import pytest
 
@@ -62,8 +64,9 @@ def test_the_result_is_a_table(dv_sync):
         "40",
         "10",
         "0",
-        "2.0",
-        "6,000",
+        "0",
+        "4.0",
+        "3,000",
     ]
     assert ended.err == ""
 
@@ -154,9 +157,59 @@ def test_a_mistake_of_ours_is_a_failed_table_too(dv_sync):
 @pytest.mark.parametrize("remaining", ["parked", "waiting", "gone"])
 def test_whatever_remains_makes_the_exit_code_1(dv_sync, remaining):
     """Done, but the two sides are not equal."""
-    report = a_report("contoso_hotel", **{remaining: 1})
+    report = a_report("contoso_room", **{remaining: 1})
+    removals = a_report("contoso_room", mode="removals", gone=report.gone)
+    engine = ScriptedEngine({"contoso_room": report, "removals of contoso_room": removals})
 
-    assert dv_sync("sync", ScriptedEngine({"contoso_hotel": report})).code == 1
+    assert dv_sync("sync", engine).code == 1
+
+
+def test_removals_come_after_all_tables_children_first(dv_sync):
+    """A room must have left its hotel before the hotel goes."""
+    engine = ScriptedEngine()
+    dv_sync("sync", engine)
+    steps = [call[:2] for call in engine.calls if call[1:2] != ("contoso_season",)]
+
+    assert steps[-4:] == [
+        ("reconcile", "contoso_hotel"),
+        ("reconcile", "contoso_room"),
+        ("remove", "contoso_room"),
+        ("remove", "contoso_hotel"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("named", "removed_from"),
+    [
+        ("contoso_hotel", []),
+        ("contoso_room", ["contoso_room"]),
+        ("contoso_hotel contoso_room", ["contoso_room", "contoso_hotel"]),
+    ],
+)
+def test_named_tables_lose_rows_only_together_with_their_children(dv_sync, named, removed_from):
+    """Hotels alone lose none: their rooms may not have moved yet."""
+    engine = ScriptedEngine()
+    dv_sync(f"sync {named}", engine)
+
+    assert removed_from == [call[1] for call in engine.calls if call[0] == "remove"]
+
+
+def test_removed_and_held_rows_are_told(dv_sync):
+    """The reconcile of a table and its removals are one line; held rows say what to do."""
+    because = "2 of 3 rows would go, 1 are allowed"
+    removals = a_report("contoso_room", mode="removals", removed=4, held=2, gone=2)
+    removals = replace(removals, held_because=because)
+    engine = ScriptedEngine({"removals of contoso_room": removals})
+    ended = dv_sync("sync contoso_room", engine)
+
+    assert (
+        f"contoso_room: 2 removals held ({because}): dv-sync removals approve contoso_room"
+        in ended.out
+    )
+    assert (
+        dv_sync("sync contoso_room --json", engine).json["synchronized"]["tables"][0]["removed"]
+        == 4
+    )
 
 
 def test_parked_rows_are_named_with_their_reason(dv_sync):

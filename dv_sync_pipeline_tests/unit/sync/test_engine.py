@@ -108,7 +108,7 @@ def test_verify_finds_each_kind_of_difference(hotels):
         (DifferenceKind.CREATE, "H-1", {}),
         (DifferenceKind.UPDATE, "H-2", {"title": ("Edited", "Inn")}),
         (DifferenceKind.STATUS, "H-3", {"statuscode": (100, 1)}),
-        (DifferenceKind.GONE, "H-4", {}),
+        (DifferenceKind.REMOVE, "H-4", {}),
     ] == [(row.kind, row.key, dict(row.changes)) for row in verdict.differences]
     assert (3, 0, 1, 0) == (verdict.compared, verdict.equal, verdict.foreign, verdict.parked)
     assert [] == hotels.secondary.writes

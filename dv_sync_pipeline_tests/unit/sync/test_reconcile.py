@@ -173,18 +173,6 @@ def test_a_row_deleted_in_the_secondary_comes_back(hotels):
     assert {hotel: ("H-1",)} == hotels.shown("property", "code")
 
 
-def test_a_row_deleted_in_the_primary_is_kept_and_counted(hotels):
-    """Removals are left for later: the row stays, and the report says so."""
-    hotel = hotels.hotel(1)
-    sync(hotels)
-    hotels.primary.delete("hotel", hotel)
-
-    reports = sync(hotels)
-
-    assert {"gone": 1} == counts(reports["hotel"])
-    assert {hotel: ("H-1",)} == hotels.shown("property", "code")
-
-
 def test_a_row_created_anew_under_the_same_key_takes_over(hotels):
     """Deleted and entered again in the primary: the secondary row goes on under the new link."""
     old = hotels.hotel(1, code="H")

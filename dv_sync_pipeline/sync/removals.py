@@ -1,0 +1,206 @@
+"""Removing what is gone: secondary rows whose primary row does not exist any more.
+
+Belongs here: the pass that follows the reconciles of all tables, children before parents (DESIGN 4,
+Removals), and why a removal is parked. Does not belong here: finding the rows, which is what a
+reconcile does, or when to wait for a person (`guards.py`).
+
+Nothing goes that a person would miss. Only linked rows are on the list; the primary is asked for
+each of them once more; and a row that others point to stays, whatever the relationship would do to
+them: a delete must neither take along nor change rows that are not ours.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from dv_sync_pipeline.errors import RequestFailedError, SchemaMismatchError
+from dv_sync_pipeline.sync.comparison import TablePass
+from dv_sync_pipeline.sync.guards import Removal, RemovalList, reason_to_hold
+from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow, ParkedWork
+from dv_sync_pipeline.sync.writer import ATTEMPTS_MAX, REASONS
+from dv_sync_pipeline.webapi.dependents import DeleteRule, Dependent
+from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, RowWrite
+
+__all__ = ["Removed", "remove"]
+
+_INACTIVE = 1
+
+_Remove: TypeAlias = Callable[[Sequence[str]], Awaitable[list[Outcome]]]
+
+_BLOCKED_CODES: Mapping[str, ParkedReason] = {
+    "0x80048d21": ParkedReason.HAS_CHILDREN,
+    "0x80040227": ParkedReason.HAS_CHILDREN,
+}
+"""Dataverse refuses a delete because of other rows (DATAVERSE 4.4); else as for writes."""
+
+_CONSEQUENCES: Mapping[DeleteRule, str] = {
+    DeleteRule.CASCADE: "they would be deleted with it",
+    DeleteRule.REMOVE_LINK: "they would lose it without a word",
+    DeleteRule.RESTRICT: "they forbid it",
+}
+
+
+@dataclass(slots=True)
+class Removed:
+    """What became of a list of removals.
+
+    Attributes:
+        removed: rows that were deleted or deactivated, or were not there any more.
+        held: rows that wait for the approval of a person.
+        held_because: why they do.
+        parked: rows that cannot go.
+
+    """
+
+    removed: int = 0
+    held: int = 0
+    held_because: str = ""
+    parked: list[ParkedRow] = field(default_factory=list)
+
+
+async def remove(
+    found: RemovalList, task: TablePass, *, ensure_turn: Callable[[], None]
+) -> Removed:
+    """Remove the rows of the list, unless a person must be asked first.
+
+    `ensure_turn` is asked before each chunk and raises when another run has taken the turn. Raises
+    `RequestFailedError` when an outcome stays unknown; the next pass sends it again.
+    """
+    held_because = reason_to_hold(found, max_removals=task.settings.max_removals)
+    if held_because:
+        return Removed(held=len(found.removals), held_because=held_because)
+    return await _Remover(task, ensure_turn).remove(await _still_gone(found.removals, task))
+
+
+async def _still_gone(removals: Sequence[Removal], task: TablePass) -> list[Removal]:
+    """Without the rows that the primary shows when asked for them by id.
+
+    They came back since, or the long read has missed them (RELIABILITY 0.8): two proofs, not one.
+    """
+    ids, schema = [each.primary_id for each in removals], task.mapping.primary
+    rows = await task.primary.read_rows(schema, ids, [], condition=task.mapping.filter)
+    there = {str(row[schema.primary_id]).lower() for row in rows}
+    task.ledger.settle_removals(task.table, sorted(there))
+    return [each for each in removals if each.primary_id not in there]
+
+
+class _Remover:
+    """One list of one table."""
+
+    def __init__(self, task: TablePass, ensure_turn: Callable[[], None]) -> None:
+        self._task = task
+        self._ensure_turn = ensure_turn
+        self._schema = task.mapping.secondary
+        self._removed = Removed()
+
+    async def remove(self, removals: Sequence[Removal]) -> Removed:
+        if self._task.settings.deletes == "deactivate":
+            self._check_state()
+            await self._in_chunks(removals, self._deactivate)
+        else:
+            await self._delete_children_first(removals)
+        return self._removed
+
+    def _check_state(self) -> None:
+        if not self._task.mapping.has_status:
+            raise SchemaMismatchError(
+                f"{self._schema.name} has no state, so its rows cannot be deactivated",
+                where=self._task.secondary.name,
+                mend="Set deletes: delete or deletes: keep in sync.yaml",
+            )
+
+    async def _delete_children_first(self, removals: Sequence[Removal]) -> None:
+        """Rows of one table may point to each other: what is free goes, until nothing more is."""
+        dependents = await self._task.secondary.dependents_of(self._schema)
+        blocked = await self._blocked(removals, dependents)
+        while len(blocked) < len(removals):
+            free = [each for each in removals if each.secondary_id not in blocked]
+            await self._in_chunks(free, self._delete)
+            removals = [each for each in removals if each.secondary_id in blocked]
+            blocked = await self._blocked(removals, dependents)
+        self._park_blocked(removals, blocked)
+
+    async def _blocked(
+        self, removals: Sequence[Removal], dependents: Sequence[Dependent]
+    ) -> dict[str, Dependent]:
+        """Secondary ids of rows that others point to, with one lookup that does."""
+        ids = [each.secondary_id for each in removals]
+        blocked: dict[str, Dependent] = {}
+        for dependent in dependents:
+            left = [row_id for row_id in ids if row_id not in blocked]
+            found = await self._task.secondary.ids_with_dependents(dependent, left)
+            blocked |= dict.fromkeys(found, dependent)
+        return blocked
+
+    def _park_blocked(self, removals: Sequence[Removal], blocked: Mapping[str, Dependent]) -> None:
+        for removal in removals:
+            dependent = blocked[removal.secondary_id]
+            consequence = _CONSEQUENCES[dependent.rule]
+            message = f"rows of {dependent.table} point to it ({dependent.column}): {consequence}"
+            self._park(removal, ParkedReason.HAS_CHILDREN, message)
+
+    async def _in_chunks(self, removals: Sequence[Removal], send: _Remove) -> None:
+        size = self._task.rows_per_chunk
+        for start in range(0, len(removals), size):
+            self._ensure_turn()
+            chunk = removals[start : start + size]
+            await self._remove_chunk(chunk, send)
+            self._task.report("remove", done=start + len(chunk), total=len(removals))
+
+    async def _remove_chunk(self, chunk: Sequence[Removal], send: _Remove) -> None:
+        outcomes = await self._settle([each.secondary_id for each in chunk], send)
+        done = [each for each in chunk if outcomes[each.secondary_id].kind is OutcomeKind.DONE]
+        gone = [each.primary_id for each in done]
+        if self._task.settings.deletes == "delete":
+            self._task.ledger.drop_links(self._task.table, gone)
+        self._task.ledger.settle_removals(self._task.table, gone)
+        self._removed.removed += len(done)
+        for each in chunk:
+            outcome = outcomes[each.secondary_id]
+            if outcome.kind is OutcomeKind.REFUSED:
+                self._park(each, _reason(outcome), outcome.message, code=outcome.code)
+
+    async def _settle(self, ids: Sequence[str], send: _Remove) -> dict[str, Outcome]:
+        """What became of each row; what is unknown is sent again: removing twice harms nobody."""
+        outcomes: dict[str, Outcome] = {}
+        for _ in range(ATTEMPTS_MAX):
+            outcomes |= {outcome.id: outcome for outcome in await send(ids)}
+            ids = [row_id for row_id in ids if outcomes[row_id].kind is OutcomeKind.UNKNOWN]
+            if not ids:
+                return outcomes
+        raise RequestFailedError(
+            f"whether {len(ids)} rows of {self._schema.name} were removed is unknown",
+            outcome_unknown=True,
+            where=self._task.secondary.name,
+            why=outcomes[ids[0]].message,
+            mend="Run it again: it finds out and goes on from there",
+        )
+
+    async def _delete(self, ids: Sequence[str]) -> list[Outcome]:
+        return await self._task.secondary.delete_rows(self._schema, ids)
+
+    async def _deactivate(self, ids: Sequence[str]) -> list[Outcome]:
+        pair = {"statecode": _INACTIVE, "statuscode": self._schema.default_status[_INACTIVE]}
+        writes = [RowWrite(row_id, pair) for row_id in ids]
+        return await self._task.secondary.update_rows(self._schema, writes)
+
+    def _park(
+        self, removal: Removal, reason: ParkedReason, message: str, *, code: str = ""
+    ) -> None:
+        self._removed.parked.append(
+            ParkedRow(
+                table=self._task.table,
+                primary_id=removal.primary_id,
+                key=removal.key,
+                reason=reason,
+                message=message,
+                code=code,
+                since=self._task.clock(),
+                attempts=1,
+                work=ParkedWork.REMOVAL,
+            )
+        )
+
+
+def _reason(outcome: Outcome) -> ParkedReason:
+    return _BLOCKED_CODES.get(outcome.code) or REASONS.get(outcome.code, ParkedReason.REFUSED)
