@@ -6,7 +6,7 @@ through `judge.Environment` and understands `sync.yaml` on its own: no line of t
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, TypeAlias
 
@@ -35,12 +35,20 @@ class Side:
         rows: case → row, of the synchronized tables.
         ids: GUID → case, of them.
         matched: GUID → table and value of the matching column, of tables that are only pointed to.
+        pairs: relationship → its pairs: GUID of a row and GUIDs of both ends, whole.
 
     """
 
     rows: Mapping[Case, dict]
     ids: Mapping[str, Case]
     matched: Mapping[str, Case]
+    pairs: Mapping[str, list[dict]] = field(default_factory=dict)
+
+    def paired_with(self, relationship: str, row_id: str) -> set[Case]:
+        """The rows that the relationship joins with that row."""
+        ends = [_ends(pair, relationship) for pair in self.pairs[relationship]]
+        others = [set(both.values()) - {row_id} for both in ends if row_id in both.values()]
+        return {self.ids[other] for (other,) in others}
 
     def pointed_to(self, row_id: str) -> Case:
         """The row with that GUID, in words that are the same in both environments."""
@@ -66,6 +74,15 @@ class View:
         wanted, shown = self._readable(self.primary, 0), self._readable(self.secondary, 1)
         return {case for case, values in wanted.items() if shown.get(case) != values}
 
+    def _pairs_of(self, side: Side, case: Case, row_id: str) -> dict[str, set[Case]]:
+        """Relationship → what it joins the row with, if the primary has that too."""
+        relationships = self.tables[case[0]].get("associations", ())
+        return {
+            each["relationship"]: side.paired_with(each["relationship"], row_id)
+            & self.primary.rows.keys()
+            for each in relationships
+        }
+
     def foreign(self) -> set[Case]:
         """The secondary's rows that the primary does not have."""
         return self.secondary.rows.keys() - self.primary.rows.keys()
@@ -73,17 +90,27 @@ class View:
     def _readable(self, side: Side, position: int) -> dict[Case, dict[str, Any]]:
         """Case → target column → value; `position` is 0 for source columns, 1 for target ones."""
         return {
-            case: dict(_readable(row, self.tables[case[0]], side, position))
-            for case, row in side.rows.items()
+            case: {
+                **dict(_readable(side.rows[case], self.tables[case[0]], side, position)),
+                **self._pairs_of(side, case, row_id),
+            }
+            for row_id, case in side.ids.items()
         }
 
     def fences(self, *, foreign: set[Case]) -> dict[str, str]:
         """GUID → digest of what the pipeline may not touch in that row of the secondary.
 
-        Of a foreign row that is everything, of the others the columns that are not mapped.
+        Of a foreign row that is everything, with its pairs; of others the columns that are not
+        mapped.
         """
         rows = self.secondary.rows
-        return {
+        foreign_pairs = {
+            json.dumps(pair, sort_keys=True): _digest(pair)
+            for relationship, pairs in self.secondary.pairs.items()
+            for pair in pairs
+            if any(self.secondary.ids[end] in foreign for end in _ends(pair, relationship).values())
+        }
+        return foreign_pairs | {
             row_id: _digest(
                 rows[case] if case in foreign else _unmapped(rows[case], self.tables[case[0]])
             )
@@ -136,7 +163,21 @@ def _look_at(
             assert case not in rows, f"two rows are called {case}"
             rows[case] = row
             ids[row[description["PrimaryIdAttribute"]]] = case
-    return Side(rows, ids, _matched(environment, tables))
+    pairs = {
+        each["relationship"]: environment.rows(each["relationship"])
+        for settings in tables.values()
+        for each in settings.get("associations", ())
+    }
+    return Side(rows, ids, _matched(environment, tables), pairs)
+
+
+def _ends(pair: dict, intersect: str) -> dict[str, str]:
+    """The columns of a pair that hold GUIDs of rows; its own GUID is none of them."""
+    return {
+        name: value
+        for name, value in pair.items()
+        if name.endswith("id") and name != f"{intersect}id" and isinstance(value, str)
+    }
 
 
 def _matched(environment: Environment, tables: Mapping[str, dict]) -> dict[str, Case]:

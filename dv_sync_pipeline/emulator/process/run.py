@@ -45,6 +45,7 @@ from dv_sync_pipeline.emulator.tables.system import (
     assign_role,
     find_user,
     found_environment,
+    intersect_table,
 )
 from dv_sync_pipeline.emulator.trouble.behaviour import Behaviour, surround
 from dv_sync_pipeline.emulator.trouble.clock import AdjustableClock
@@ -212,6 +213,9 @@ def _fill(store: Store, name: str, options: EmulatorOptions) -> None:
         side = options.sample.side(name)
         for definition in side.tables:
             store.create_table(definition)
+        for relationship in side.relationships:
+            store.create_many_to_many(relationship)
+            store.create_table(intersect_table(relationship))
         for table, rows in side.rows(options.seed, options.rows):
             store.load_rows(table, rows)
         for user_id in side.readers:

@@ -18,7 +18,7 @@ from dv_sync_pipeline.emulator.samples.acts import Act
 from dv_sync_pipeline.emulator.samples.hotels_rows import Rows
 from dv_sync_pipeline.emulator.samples.hotels_sync import HOTELS_SYNC_TABLES
 from dv_sync_pipeline.emulator.samples.torture_sync import TORTURE_SYNC_TABLES
-from dv_sync_pipeline.emulator.tables.schema import TableDefinition
+from dv_sync_pipeline.emulator.tables.schema import ManyToManyDefinition, TableDefinition
 
 __all__ = ["SAMPLES", "Sample", "SampleSide"]
 
@@ -32,12 +32,14 @@ class SampleSide:
         rows: from a seed and a size, table name → rows in the order of `tables`; the size is that
             of the sample's largest table.
         readers: ids of the sample's users that may read every table.
+        relationships: many-to-many relationships; their pairs are rows of the intersect table.
 
     """
 
     tables: tuple[TableDefinition, ...]
     rows: Callable[[int, int], Rows]
     readers: tuple[str, ...] = ()
+    relationships: tuple[ManyToManyDefinition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,13 @@ _TORTURE = Sample(
         torture_tables.PRIMARY_TABLES,
         lambda *_: torture_rows.primary_rows(),
         readers=torture_rows.READERS["primary"],
+        relationships=(torture_tables.OFFERS,),
     ),
     secondary=SampleSide(
         torture_tables.SECONDARY_TABLES,
         lambda *_: torture_rows.secondary_rows(),
         readers=torture_rows.READERS["secondary"],
+        relationships=(torture_tables.OFFERS,),
     ),
     sync_tables=TORTURE_SYNC_TABLES,
     rows_default=0,

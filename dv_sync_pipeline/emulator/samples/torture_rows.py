@@ -7,7 +7,7 @@ A row's GUID follows from its environment, table and name, so that it can be tol
 """
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -16,6 +16,7 @@ from dv_sync_pipeline.emulator.samples.torture_tables import (
     CLOSED_FOR_GOOD,
     CLOSED_FOR_SEASON,
     LARGEST_OPTION,
+    OFFERS,
     UNDER_RENOVATION,
 )
 
@@ -35,11 +36,13 @@ def row_id(environment: str, table: str, name: str) -> str:
 def primary_rows() -> Rows:
     """All that the master-data team keeps."""
     yield from _named("primary", _PRIMARY)
+    yield OFFERS.intersect, _pairs("primary", _OFFERS)
 
 
 def secondary_rows() -> Rows:
     """What the department has before the first run."""
     yield from _named("secondary", _SECONDARY)
+    yield OFFERS.intersect, _pairs("secondary", _DEPARTMENT_OFFERS)
 
 
 def _named(environment: str, tables: Mapping[str, Cases]) -> Rows:
@@ -257,6 +260,7 @@ _HOTELS: Cases = {
             "number out of the secondary's range": {"contoso_floors": 201},
             "refused by business logic": {"contoso_city": "Atlantis"},
             "GUID is taken by a foreign row": {},
+            "hotel whose amenity is missing": {},
             "hotel of a chain": {"contoso_chainid": _primary("contoso_chain", "third level")},
             "hotel with a flagship room": _flagship("room with both parents"),
             "hotel whose flagship room is another's": _flagship("room of an adopted hotel"),
@@ -314,6 +318,59 @@ _DEPARTMENT_HOTELS: Cases = {
         "contoso_code": "DEPT-3",
     },
 }
+
+# ---- amenities: pairs with hotels ---------------------------------------------------------------
+
+_AMENITIES: Cases = {
+    **_coded(
+        "A",
+        {
+            "offered by two hotels": {},
+            "offered by nobody": {},
+            "offered by an inactive hotel": {},
+            "offered by a hotel that is refused": {},
+        },
+    ),
+    "existing amenity, pair on both sides": {"contoso_code": "ADOPT-1"},
+    "existing amenity, pair in the primary only": {"contoso_code": "ADOPT-2"},
+    "existing amenity, pair in the secondary only": {"contoso_code": "ADOPT-3"},
+    "amenity without a key": {"contoso_code": None},
+}
+
+_DEPARTMENT_AMENITIES: Cases = {
+    "existing amenity, pair on both sides": {"contoso_code": "ADOPT-1"},
+    "existing amenity, pair in the primary only": {"contoso_code": "ADOPT-2"},
+    "existing amenity, pair in the secondary only": {"contoso_code": "ADOPT-3"},
+    "foreign amenity": {"contoso_code": "DEPT"},
+}
+
+_OFFERS = (
+    ("plain hotel", "offered by two hotels"),
+    ("hotel of a chain", "offered by two hotels"),
+    ("inactive", "offered by an inactive hotel"),
+    ("refused by business logic", "offered by a hotel that is refused"),
+    ("existing row, equal", "existing amenity, pair on both sides"),
+    ("existing row, equal", "existing amenity, pair in the primary only"),
+    ("hotel whose amenity is missing", "amenity without a key"),
+)
+
+_DEPARTMENT_OFFERS = (
+    ("existing row, equal", "existing amenity, pair on both sides"),
+    ("existing row, equal", "existing amenity, pair in the secondary only"),
+    # Pairs of a foreign row are foreign, whatever the other row is.
+    ("existing row, key in other case", "foreign amenity"),
+    ("foreign hotel", "existing amenity, pair on both sides"),
+)
+
+
+def _pairs(environment: str, offers: Iterable[tuple[str, str]]) -> Iterator[Row]:
+    for hotel, amenity in offers:
+        yield {
+            f"{OFFERS.intersect}id": row_id(environment, OFFERS.intersect, f"{hotel}/{amenity}"),
+            OFFERS.first_column: row_id(environment, OFFERS.first, hotel),
+            OFFERS.second_column: row_id(environment, OFFERS.second, amenity),
+        }
+
 
 # ---- rooms: parents -----------------------------------------------------------------------------
 
@@ -488,6 +545,7 @@ _PRIMARY: Mapping[str, Cases] = {
     "contoso_chain": _CHAINS,
     "contoso_specimen": _SPECIMENS,
     "contoso_hotel": _HOTELS,
+    "contoso_amenity": _AMENITIES,
     "contoso_roomtype": _ROOM_TYPES,
     "contoso_room": _ROOMS,
     "account": _ACCOUNTS,
@@ -504,6 +562,7 @@ _SECONDARY: Mapping[str, Cases] = {
     "contoso_chain": _DEPARTMENT_CHAINS,
     "dept_specimen": _DEPARTMENT_SPECIMENS,
     "contoso_hotel": _DEPARTMENT_HOTELS,
+    "contoso_amenity": _DEPARTMENT_AMENITIES,
     "contoso_room": _DEPARTMENT_ROOMS,
     "contoso_mapped": _DEPARTMENT_MAPPED,
 }

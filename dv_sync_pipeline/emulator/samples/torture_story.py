@@ -9,9 +9,17 @@ from types import MappingProxyType
 
 from dv_sync_pipeline.emulator.samples.acts import Act, Request
 from dv_sync_pipeline.emulator.samples.torture_rows import EVERYTHING, row_id
-from dv_sync_pipeline.emulator.samples.torture_tables import UNDER_RENOVATION
+from dv_sync_pipeline.emulator.samples.torture_tables import OFFERS, UNDER_RENOVATION
 
-__all__ = ["ACTS", "FAILING_TABLES", "PARKED", "WAITING"]
+__all__ = [
+    "ACTS",
+    "FAILING_TABLES",
+    "KEPT",
+    "PARKED",
+    "PARKED_REMOVALS",
+    "WAITING",
+    "WAITING_FOR_PAIRS",
+]
 
 PARKED: Mapping[tuple[str, str], str] = {
     ("contoso_hotel", "status that a transition rule forbids"): "status refused",
@@ -24,6 +32,7 @@ PARKED: Mapping[tuple[str, str], str] = {
     ("contoso_hotel", "key differs only in case: capital"): "duplicate key",
     ("contoso_hotel", "key differs only in case: small"): "duplicate key",
     ("contoso_chain", "chain without a key"): "missing key",
+    ("contoso_amenity", "amenity without a key"): "missing key",
     ("contoso_roomtype", "room type without a key"): "missing key",
     ("contoso_room", "required parent is missing"): "missing parent",
     ("contoso_room", "required parent is refused"): "missing parent",
@@ -43,6 +52,9 @@ WAITING = frozenset(
     }
 )
 """Rows that are written without a parent, and get it later."""
+
+WAITING_FOR_PAIRS = frozenset({("contoso_hotel", "hotel whose amenity is missing")})
+"""Rows that lack a pair as long as the other row of it is parked."""
 
 FAILING_TABLES = frozenset({"contoso_contract"})
 """Tables that are left alone because both sides differ in their columns."""
@@ -71,6 +83,25 @@ def _replaced(table: str, name: str, **values: object) -> tuple[Request, Request
     )
 
 
+def _amenity(name: str) -> str:
+    return f"contoso_amenities({row_id('primary', 'contoso_amenity', name)})"
+
+
+def _offer(hotel: str, amenity: str) -> Request:
+    """A pair more."""
+    hotel_id = row_id("primary", "contoso_hotel", hotel)
+    path = f"contoso_hotels({hotel_id})/{OFFERS.first_property}/$ref"
+    return Request("POST", path, {"@odata.id": _amenity(amenity)})
+
+
+def _offer_no_more(hotel: str, amenity: str) -> Request:
+    """A pair less."""
+    hotel_id = row_id("primary", "contoso_hotel", hotel)
+    amenity_id = row_id("primary", "contoso_amenity", amenity)
+    path = f"contoso_hotels({hotel_id})/{OFFERS.first_property}({amenity_id})/$ref"
+    return Request("DELETE", path)
+
+
 _MEND = Act(
     primary=(
         _change("contoso_chain", "chain without a key", contoso_code="CH-90"),
@@ -84,6 +115,7 @@ _MEND = Act(
         *_replaced("contoso_hotel", "GUID is taken by a foreign row", contoso_code="H-91"),
         _change("contoso_hotel", "missing key", contoso_code="H-90"),
         _change("contoso_hotel", "key differs only in case: small", contoso_code="other"),
+        Request("PATCH", _amenity("amenity without a key"), {"contoso_code": "A-90"}),
         _change("contoso_roomtype", "room type without a key", contoso_code="RT-2"),
         _change("contoso_room", "missing key in a composite key", contoso_number="104"),
         _point(
@@ -174,9 +206,64 @@ _CHANGE = Act(
         _change("contoso_mapped", "choice with another number", contoso_grade=2),
         _change("contoso_mapped", "choices with other numbers", contoso_grades="2"),
         _change("contoso_mapped", "left out by the filter", contoso_published=True),
+        _offer("plain hotel", "offered by nobody"),
+        _offer_no_more("hotel of a chain", "offered by two hotels"),
         _point("contoso_owned", "owned by a user", "ownerid", "team", "Revenue"),
     ),
 )
 
-ACTS: Mapping[str, Act] = MappingProxyType({"mend": _MEND, "change": _CHANGE})
+
+def _remove(table: str, name: str) -> Request:
+    return Request("DELETE", f"{table}s({row_id('primary', table, name)})")
+
+
+_REMOVE = Act(
+    primary=(
+        # Children first: the primary refuses to delete a hotel that has rooms.
+        _remove("contoso_room", "room of an adopted hotel"),
+        _remove("contoso_hotel", "existing row, equal"),
+        _remove("contoso_room", "room whose number another hotel has too"),
+        _remove("contoso_room", "existing room, key in other case"),
+        _remove("contoso_hotel", "existing row, outdated"),
+        # This room moves, then its former hotel goes.
+        _point(
+            "contoso_room",
+            "required parent is refused",
+            "contoso_HotelId",
+            "contoso_hotel",
+            "inactive",
+        ),
+        _remove("contoso_hotel", "refused by business logic"),
+        _remove("contoso_specimen", "decimal: zero"),
+        _remove("contoso_roomtype", "room type"),
+        _remove("contact", "person"),
+        _change("contoso_mapped", "choice with the same number", contoso_published=False),
+        # The same key under another GUID.
+        _remove("contoso_specimen", "key with a quote"),
+        Request(
+            "POST",
+            "contoso_specimens",
+            {
+                "contoso_name": "key with a quote",
+                "contoso_code": 'O\'Hare, "A" = B',
+                "contoso_text": "again",
+            },
+        ),
+    ),
+)
+
+KEPT: Mapping[tuple[str, str], str] = {
+    ("contoso_specimen", "decimal: zero"): "as configured: deletes: keep",
+    ("contoso_roomtype", "room type"): "deactivated, as configured",
+    ("contoso_hotel", "existing row, equal"): "a room of the department's own needs it",
+    ("contact", "person"): "more removals than max_removals wait for a person",
+}
+"""Rows that the primary does not have any more and that the secondary still has, and why."""
+
+PARKED_REMOVALS: Mapping[tuple[str, str], str] = {
+    ("contoso_hotel", "existing row, equal"): "other rows need it",
+}
+"""Table and row → why its removal is parked."""
+
+ACTS: Mapping[str, Act] = MappingProxyType({"mend": _MEND, "change": _CHANGE, "remove": _REMOVE})
 """What somebody does after the first sync, in this order, by name."""

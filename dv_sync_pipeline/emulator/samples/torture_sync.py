@@ -9,6 +9,8 @@ tables:
     description: One column of every type, with values at its limits; renamed in the secondary.
     target: dept_specimen
     key: contoso_code
+    # What is gone in the primary stays and is reported; by default it is deleted.
+    deletes: keep
     columns:
       contoso_name: contoso_name
       contoso_code: contoso_code
@@ -41,10 +43,19 @@ tables:
       contoso_chainid: contoso_chain
       # Rooms look up hotels, so this one closes a circle: it is set in a second pass.
       contoso_flagshiproomid: contoso_room
+    # Pairs of a many-to-many relationship follow the primary, where both rows are ours.
+    associations:
+      - {relationship: contoso_hotel_amenity, table: contoso_amenity}
+
+  - table: contoso_amenity
+    description: What hotels offer; each hotel some, and each of them at some hotels.
+    key: contoso_code
+    columns: [contoso_name, contoso_code]
 
   - table: contoso_roomtype
     description: Parents that a room can do without.
     key: contoso_code
+    deletes: deactivate
     columns: [contoso_name, contoso_code]
 
   - table: contoso_room
@@ -63,6 +74,8 @@ tables:
   - table: contact
     description: People that may be customers; their full name is computed on both sides.
     key: id
+    # More removals than that wait for a person: here each one does.
+    max_removals: 0
     columns: [firstname, lastname]
 
   - table: contoso_pointer

@@ -31,6 +31,7 @@ from dv_sync_pipeline.emulator.tables.schema import (
     ColumnDefinition,
     DateTimeBehavior,
     DeleteRule,
+    ManyToManyDefinition,
     OptionDefinition,
     RequiredLevel,
     TableDefinition,
@@ -40,6 +41,7 @@ __all__ = [
     "CLOSED_FOR_GOOD",
     "CLOSED_FOR_SEASON",
     "LARGEST_OPTION",
+    "OFFERS",
     "PRIMARY_TABLES",
     "SECONDARY_TABLES",
     "UNDER_RENOVATION",
@@ -204,6 +206,27 @@ _ROOM = table(
     keys=(key("contoso_room_number", "contoso_hotelid", "contoso_number"),),
 )
 
+# ---- amenities: pairs with hotels ---------------------------------------------------------------
+
+_AMENITY = table(
+    "contoso_Amenity",
+    entity_set="contoso_amenities",
+    primary_name=string("contoso_Name", max_length=200),
+    columns=(string("contoso_Code", max_length=40),),
+)
+_DEPARTMENT_AMENITY = replace(_AMENITY, keys=(key("contoso_amenity_code", "contoso_code"),))
+
+OFFERS = ManyToManyDefinition(
+    schema_name="contoso_hotel_amenity",
+    intersect="contoso_hotel_amenity",
+    first="contoso_hotel",
+    second="contoso_amenity",
+    first_property="contoso_hotel_amenity",
+    second_property="contoso_hotel_amenity",
+    first_column="contoso_hotelid",
+    second_column="contoso_amenityid",
+)
+
 # ---- lookups to everything else -----------------------------------------------------------------
 
 _POINTER = table(
@@ -277,6 +300,7 @@ PRIMARY_TABLES: tuple[TableDefinition, ...] = (
     _SPECIMEN,
     _CHAIN,
     _HOTEL,
+    _AMENITY,
     _ROOM_TYPE,
     *_ALIKE,
     _MAPPED,
@@ -286,6 +310,7 @@ SECONDARY_TABLES: tuple[TableDefinition, ...] = (
     _DEPARTMENT_SPECIMEN,
     _DEPARTMENT_CHAIN,
     _DEPARTMENT_HOTEL,
+    _DEPARTMENT_AMENITY,
     _DEPARTMENT_ROOM_TYPE,
     *_ALIKE,
     _DEPARTMENT_MAPPED,
