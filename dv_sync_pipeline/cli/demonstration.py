@@ -25,7 +25,7 @@ __all__ = ["demonstrate"]
 _DIFFERENCES_SHOWN = 10
 
 _TRY_NEXT = """
-Dagster's UI    http://127.0.0.1:{port}
+Dagster's UI    http://127.0.0.1:{port}/asset-groups
 primary         {primary}
 secondary       {secondary}
 configuration   {configuration}

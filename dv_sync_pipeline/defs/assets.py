@@ -12,6 +12,7 @@ import dagster as dg
 
 from dv_sync_pipeline.config import Configuration, TableConfiguration
 from dv_sync_pipeline.defs.checks import no_parked_rows, no_parked_rows_spec
+from dv_sync_pipeline.defs.failures import failure
 from dv_sync_pipeline.defs.lineage import (
     column_lineage,
     deferred_key,
@@ -23,7 +24,6 @@ from dv_sync_pipeline.defs.lineage import (
 from dv_sync_pipeline.defs.record import ProgressLog, describe_report, record_of
 from dv_sync_pipeline.defs.resources import Synchronizer
 from dv_sync_pipeline.errors import DvSyncError
-from dv_sync_pipeline.redact import redact
 from dv_sync_pipeline.sync.deferral import deferred_lookups, parents_before
 from dv_sync_pipeline.sync.ordering import in_dependency_order
 from dv_sync_pipeline.sync.report import TableReport
@@ -184,7 +184,7 @@ def _run(
     try:
         return run_pass(table.table, dry_run=config.dry_run, progress=progress)
     except DvSyncError as error:
-        raise dg.Failure(redact(str(error)), allow_retries=False) from None
+        raise failure(context, error) from None
 
 
 def _materialized(table: TableConfiguration, report: TableReport) -> dg.MaterializeResult[None]:

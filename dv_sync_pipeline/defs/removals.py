@@ -17,11 +17,11 @@ from dv_sync_pipeline.defs.checks import (
     nothing_held,
     nothing_held_spec,
 )
+from dv_sync_pipeline.defs.failures import failure
 from dv_sync_pipeline.defs.lineage import deferred_key, removals_key, secondary_key
 from dv_sync_pipeline.defs.record import ProgressLog, describe_removals, record_of
 from dv_sync_pipeline.defs.resources import Synchronizer
 from dv_sync_pipeline.errors import DvSyncError
-from dv_sync_pipeline.redact import redact
 from dv_sync_pipeline.sync.deferral import deferred_lookups
 from dv_sync_pipeline.sync.ordering import children_of
 
@@ -75,7 +75,7 @@ def _build_asset(table: TableConfiguration, *, after: Sequence[dg.AssetKey]) -> 
         try:
             report = synchronizer.remove(table.table, progress=progress)
         except DvSyncError as error:
-            raise dg.Failure(redact(str(error)), allow_retries=False) from None
+            raise failure(context, error) from None
         context.log.info(describe_removals(report))
         return dg.MaterializeResult(
             metadata={**record_of(report), "changed": report.removed > 0},
