@@ -5,11 +5,13 @@ what a pass does (`sync/`) or how Dagster shows it (`record`).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from dv_sync_pipeline.config import Configuration
 from dv_sync_pipeline.errors import SafetyError
@@ -125,7 +127,7 @@ class Synchronizer:
         if self.danger is not None:
             raise self.danger
         try:
-            return asyncio.run(self._open_and_run(work, progress=progress))
+            return _run_to_the_end(self._open_and_run(work, progress=progress))
         except SafetyError as danger:
             self.danger = danger
             raise
@@ -137,3 +139,18 @@ class Synchronizer:
 
         async with self.open_engine(self.configuration) as engine:
             return await work(engine, tell_both)
+
+
+def _run_to_the_end(work: Coroutine[Any, Any, TableReport]) -> TableReport:
+    """As `asyncio.run`, and Ctrl-C ends the pass in order: cancelled, connections closed.
+
+    asyncio sees to that only where Python's own handler is in place; Dagster's would raise in the
+    middle of whatever line is running.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return asyncio.run(work)
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return asyncio.run(work)
+    finally:
+        signal.signal(signal.SIGINT, handler)

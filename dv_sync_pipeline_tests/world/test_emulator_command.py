@@ -356,7 +356,7 @@ def test_launch_passes_on_why_it_did_not_start():
         (("primary=70000",), "'primary=70000' is not NAME=PORT"),
         (("../primary=1",), "'../primary=1' is not NAME=PORT"),
         (("primary=0", "primary=0"), "primary is given twice"),
-        (("primary=0", "--sample", "pubs"), "'pubs' is not 'hotels'"),
+        (("primary=0", "--sample", "pubs"), "'pubs' is not one of 'hotels', 'torture'"),
         (("primary=0", "--rows", "5"), "give --sample as well"),
         (("primary=0", "--sample", "hotels", "--rows", "-1"), "-1 is not in the range"),
     ],
