@@ -1,0 +1,21 @@
+"""The state database: links, parked rows, what is owed, whose turn it is.
+
+The ledger is a cache of truth that can be rebuilt (DESIGN 4): lose it, reconcile, and links come
+back by key. Each of its parts has a module of its own, which defines its tables and the methods
+that it adds to `Ledger`; `database.py` holds what they share. Does not belong here: any decision on
+what to link, to park or to remove.
+"""
+
+from dv_sync_pipeline.sync.ledger.database import SCHEMA_VERSION
+from dv_sync_pipeline.sync.ledger.environments import KnownEnvironments
+from dv_sync_pipeline.sync.ledger.leases import Leases
+from dv_sync_pipeline.sync.ledger.links import Links
+from dv_sync_pipeline.sync.ledger.parked import ParkedRows
+from dv_sync_pipeline.sync.ledger.reconciles import Reconciles
+from dv_sync_pipeline.sync.ledger.removals import Removals
+
+__all__ = ["SCHEMA_VERSION", "Ledger"]
+
+
+class Ledger(KnownEnvironments, Reconciles, Links, ParkedRows, Removals, Leases):
+    """One state database; open it with `Ledger.open`, close it when done."""

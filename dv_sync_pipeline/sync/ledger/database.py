@@ -1,0 +1,192 @@
+"""The database behind the ledger: opening it, its version, its transactions.
+
+Belongs here: SQLAlchemy Core and what every part of the ledger shares. Nothing outside this package
+knows that there is SQL. Does not belong here: any table but the one that holds the version; each
+part defines its own.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import polars as pl
+import sqlalchemy as sa
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from dv_sync_pipeline.errors import ConfigurationError, LedgerError
+from dv_sync_pipeline.redact import redact
+
+__all__ = ["METADATA", "SCHEMA_VERSION", "Database", "in_steps", "insert", "moment_text"]
+
+SCHEMA_VERSION = 2
+"""Raised whenever a table that exists changes; a ledger of a newer version is refused.
+
+A new table needs no new version: it is created where it is missing.
+"""
+
+_MIGRATIONS: Mapping[int, Sequence[str]] = {}
+"""Version → the statements that lead to it from the version before, for both kinds of database.
+
+`METADATA.create_all` runs before them: they alter tables that exist, and create none.
+"""
+
+_OLDEST_VERSION = 2
+
+_BUSY_SECONDS_MAX = 30
+_IDS_PER_STATEMENT = 10_000
+"""SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535."""
+
+METADATA = sa.MetaData()
+
+
+_info = sa.Table("ledger_info", METADATA, sa.Column("schema_version", sa.Integer, primary_key=True))
+
+
+class Database:
+    """One state database, for one part of the ledger after the other to be built upon.
+
+    Every method of every part is one transaction and raises `LedgerError` when the database fails.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open, and create where there is none; a newer ledger is refused.
+
+        Raises `ConfigurationError` when the address or its driver cannot be used.
+        """
+        ledger = cls(_create_engine(url))
+        try:
+            ledger._create_or_check()
+        except BaseException:
+            ledger.close()
+            raise
+        return ledger
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose()
+
+    def _create_or_check(self) -> None:
+        with self.transaction() as connection:
+            if connection.dialect.name == "sqlite":
+                # Two processes may start on a fresh folder; one of them creates, the other waits.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            METADATA.create_all(connection)
+            found = connection.scalar(sa.select(_info.c.schema_version))
+            if found is None:
+                connection.execute(_info.insert().values(schema_version=SCHEMA_VERSION))
+            else:
+                _migrate(connection, found)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """All of it or nothing; `IntegrityError` is for the caller."""
+        with _explained(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection that writes nothing."""
+        with _explained(), self._engine.connect() as connection:
+            yield connection
+
+
+def _migrate(connection: sa.Connection, found: int) -> None:
+    """Bring a ledger of an older version to ours, within the transaction that found it."""
+    if found > SCHEMA_VERSION or found < _OLDEST_VERSION:
+        raise LedgerError(
+            f"the ledger has version {found}, this program knows version {SCHEMA_VERSION}",
+            mend="Install the version of dv-sync-pipeline that wrote it",
+        )
+    for version in range(found + 1, SCHEMA_VERSION + 1):
+        for statement in _MIGRATIONS[version]:
+            connection.exec_driver_sql(statement)
+    connection.execute(_info.update().values(schema_version=SCHEMA_VERSION))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Failures of the database as `LedgerError`; a broken uniqueness is for the caller."""
+    try:
+        yield
+    except sa.exc.IntegrityError:
+        raise
+    except sa.exc.SQLAlchemyError as error:
+        raise LedgerError(
+            "the ledger cannot be used",
+            why=redact(str(getattr(error, "orig", None) or error)),
+            mend="Free the disk or the lock; if the file is damaged, move it away and reconcile: "
+            "links come back by key",
+        ) from error
+
+
+def _prepare_file(address: sa.URL) -> None:
+    """The file is for us alone: it holds key values of rows (RELIABILITY 5)."""
+    if not address.database or address.database == ":memory:":
+        return
+    file = Path(address.database)
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600, exist_ok=True)
+    except OSError as error:
+        raise LedgerError(
+            f"the ledger {file} cannot be created",
+            why=error.strerror or str(error),
+            mend="Check the folder that `state` names in sync.yaml",
+        ) from None
+
+
+def _create_engine(url: str) -> sa.Engine:
+    """Nothing is opened yet. No message repeats the address: it may hold a password."""
+    try:
+        return _create_engine_of(sa.make_url(url))
+    except sa.exc.ArgumentError:
+        raise ConfigurationError(
+            "ledger: this is not the address of a database",
+            mend="Leave it out for a file in `state`, or write "
+            "postgresql+psycopg://user@host/database",
+        ) from None
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"ledger: the database driver {error.name} is not installed",
+            mend=f"Install {error.name} in the environment of dv-sync",
+        ) from None
+
+
+def _create_engine_of(address: sa.URL) -> sa.Engine:
+    if address.get_backend_name() != "sqlite":
+        return sa.create_engine(address, pool_pre_ping=True)
+    _prepare_file(address)
+    engine = sa.create_engine(address, connect_args={"timeout": _BUSY_SECONDS_MAX})
+    sa.event.listen(engine, "connect", _configure_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    # An intent must survive a power failure, or it could not prove what is ours.
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def insert(
+    connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, object]]
+) -> None:
+    """Insert the rows, if there are any."""
+    if rows:
+        connection.execute(table.insert(), rows)
+
+
+def in_steps(ids: Sequence[str] | pl.Series) -> Iterator[list[str]]:
+    """The ids in pieces that fit into one statement."""
+    for start in range(0, len(ids), _IDS_PER_STATEMENT):
+        yield list(ids[start : start + _IDS_PER_STATEMENT])
+
+
+def moment_text(moment: datetime) -> str:
+    """Text that sorts as time does."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,105 @@
+"""Rows that wait for a person or a parent."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from dv_sync_pipeline.sync.ledger.database import METADATA, Database, in_steps, insert
+from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow, ParkedWork
+
+__all__ = ["ParkedRows"]
+
+_parked = sa.Table(
+    "parked",
+    METADATA,
+    sa.Column("table_name", sa.String(128), primary_key=True),
+    sa.Column("primary_id", sa.String(36), primary_key=True),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("reason", sa.String(32), nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("code", sa.String(16), nullable=False),
+    sa.Column("since", sa.String(32), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("work", sa.String(8), nullable=False),
+)
+
+
+class ParkedRows(Database):
+    """Parked rows of all tables."""
+
+    def parked(self, table: str) -> list[ParkedRow]:
+        """The rows that wait, by key."""
+        query = sa.select(_parked).where(_parked.c.table_name == table).order_by(_parked.c.key)
+        with self.reading() as connection:
+            return [_parked_row(row) for row in connection.execute(query).mappings()]
+
+    def replace_parked(
+        self, table: str, rows: Sequence[ParkedRow], *, work: ParkedWork = ParkedWork.WRITE
+    ) -> list[ParkedRow]:
+        """Let these rows wait for this work and no others.
+
+        `since` and `attempts` go on from what is stored. Returns the rows as they are stored now.
+        """
+        known = {row.primary_id: row for row in self.parked(table) if row.work is work}
+        if not (known or rows):
+            return []
+        rows = [_continued(row, known.get(row.primary_id)) for row in rows]
+        with self.transaction() as connection:
+            _delete_parked(connection, table, [*known, *(row.primary_id for row in rows)])
+            insert(connection, _parked, [_parked_values(row) for row in rows])
+        return rows
+
+    def park(self, table: str, rows: Sequence[ParkedRow]) -> None:
+        """Let these rows wait too; those that wait already are left as they are."""
+        known = {row.primary_id for row in self.parked(table)}
+        with self.transaction() as connection:
+            new = [_parked_values(row) for row in rows if row.primary_id not in known]
+            insert(connection, _parked, new)
+
+    def drop_parked(self, table: str, primary_ids: Sequence[str]) -> None:
+        """Forget that these rows wait."""
+        with self.transaction() as connection:
+            _delete_parked(connection, table, primary_ids)
+
+
+def _delete_parked(connection: sa.Connection, table: str, primary_ids: Sequence[str]) -> None:
+    for ids in in_steps(primary_ids):
+        connection.execute(
+            _parked.delete().where(_parked.c.table_name == table, _parked.c.primary_id.in_(ids))
+        )
+
+
+def _continued(row: ParkedRow, known: ParkedRow | None) -> ParkedRow:
+    if known is None:
+        return row
+    return replace(row, since=known.since, attempts=known.attempts + 1)
+
+
+def _parked_values(row: ParkedRow) -> dict[str, object]:
+    return {
+        "table_name": row.table,
+        "primary_id": row.primary_id,
+        "key": row.key,
+        "reason": row.reason.value,
+        "message": row.message,
+        "code": row.code,
+        "since": row.since.isoformat(),
+        "attempts": row.attempts,
+        "work": row.work.value,
+    }
+
+
+def _parked_row(row: sa.RowMapping) -> ParkedRow:
+    return ParkedRow(
+        table=row["table_name"],
+        primary_id=row["primary_id"],
+        key=row["key"],
+        reason=ParkedReason(row["reason"]),
+        message=row["message"],
+        code=row["code"],
+        since=datetime.fromisoformat(row["since"]),
+        attempts=row["attempts"],
+        work=ParkedWork(row["work"]),
+    )
