@@ -1,4 +1,4 @@
-"""The state database: links, parked rows, what is owed, whose turn it is.
+"""The state database: links, parked rows, wake-ups, what is owed, whose turn it is.
 
 The ledger is a cache of truth that can be rebuilt (DESIGN 4): lose it, reconcile, and links come
 back by key. Each of its parts has a module of its own, which defines its tables and the methods
@@ -13,9 +13,10 @@ from dv_sync_pipeline.sync.ledger.links import Links
 from dv_sync_pipeline.sync.ledger.parked import ParkedRows
 from dv_sync_pipeline.sync.ledger.reconciles import Reconciles
 from dv_sync_pipeline.sync.ledger.removals import Removals
+from dv_sync_pipeline.sync.ledger.wakeups import WakeUps
 
 __all__ = ["SCHEMA_VERSION", "Ledger"]
 
 
-class Ledger(KnownEnvironments, Reconciles, Links, ParkedRows, Removals, Leases):
+class Ledger(KnownEnvironments, Reconciles, Links, ParkedRows, Removals, Leases, WakeUps):
     """One state database; open it with `Ledger.open`, close it when done."""

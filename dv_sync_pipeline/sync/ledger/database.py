@@ -34,7 +34,7 @@ _MIGRATIONS: Mapping[int, Sequence[str]] = {}
 
 _OLDEST_VERSION = 2
 
-_BUSY_SECONDS_MAX = 30
+BUSY_SECONDS_MAX = 30.0
 _IDS_PER_STATEMENT = 10_000
 """SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535."""
 
@@ -54,12 +54,13 @@ class Database:
         self._engine = engine
 
     @classmethod
-    def open(cls, url: str) -> Self:
+    def open(cls, url: str, *, busy_seconds_max: float = BUSY_SECONDS_MAX) -> Self:
         """Open, and create where there is none; a newer ledger is refused.
 
+        While another process writes, SQLite waits for at most `busy_seconds_max`.
         Raises `ConfigurationError` when the address or its driver cannot be used.
         """
-        ledger = cls(_create_engine(url))
+        ledger = cls(_create_engine(url, busy_seconds_max=busy_seconds_max))
         try:
             ledger._create_or_check()
         except BaseException:
@@ -141,10 +142,10 @@ def _prepare_file(address: sa.URL) -> None:
         ) from None
 
 
-def _create_engine(url: str) -> sa.Engine:
+def _create_engine(url: str, *, busy_seconds_max: float) -> sa.Engine:
     """Nothing is opened yet. No message repeats the address: it may hold a password."""
     try:
-        return _create_engine_of(sa.make_url(url))
+        return _create_engine_of(sa.make_url(url), busy_seconds_max=busy_seconds_max)
     except sa.exc.ArgumentError:
         raise ConfigurationError(
             "ledger: this is not the address of a database",
@@ -158,11 +159,11 @@ def _create_engine(url: str) -> sa.Engine:
         ) from None
 
 
-def _create_engine_of(address: sa.URL) -> sa.Engine:
+def _create_engine_of(address: sa.URL, *, busy_seconds_max: float) -> sa.Engine:
     if address.get_backend_name() != "sqlite":
         return sa.create_engine(address, pool_pre_ping=True)
     _prepare_file(address)
-    engine = sa.create_engine(address, connect_args={"timeout": _BUSY_SECONDS_MAX})
+    engine = sa.create_engine(address, connect_args={"timeout": busy_seconds_max})
     sa.event.listen(engine, "connect", _configure_sqlite)
     return engine
 
@@ -181,7 +182,7 @@ def insert(
         connection.execute(table.insert(), rows)
 
 
-def in_steps(ids: Sequence[str] | pl.Series) -> Iterator[list[str]]:
+def in_steps(ids: Sequence[Any] | pl.Series) -> Iterator[list[Any]]:
     """The ids in pieces that fit into one statement."""
     for start in range(0, len(ids), _IDS_PER_STATEMENT):
         yield list(ids[start : start + _IDS_PER_STATEMENT])
