@@ -2,7 +2,8 @@
 
 Belongs here: getting a token for one environment, renewing it once after a 401, taking turns among
 application users, and Entra's refusals in words that a person can act on (DATAVERSE 1). Does not
-belong here: where a token may be sent; that is checked in `origin` before a request exists.
+belong here: how each kind of credential asks MSAL (`token_sources`), and where a token may be sent;
+that is checked in `origin` before a request exists.
 """
 
 import asyncio
@@ -16,12 +17,20 @@ import httpx
 import msal
 
 from dv_sync_pipeline.config import (
-    CertificateCredential,
     Credential,
     EnvironmentConfiguration,
+    ManagedIdentityCredential,
+    Model,
+    WorkloadIdentityCredential,
 )
 from dv_sync_pipeline.errors import AccessError, ConfigurationError, UnreachableError
 from dv_sync_pipeline.redact import redact
+from dv_sync_pipeline.webapi.token_sources import (
+    MsalHttp,
+    TokenSource,
+    token_issuer,
+    token_source,
+)
 
 __all__ = ["ApplicationUser", "TakingTurns", "application_users"]
 
@@ -35,6 +44,22 @@ _NO_ANSWER = (httpx.HTTPError, msal.exceptions.MsalServiceError)
 """The network failed, or the authority answered with a 5xx."""
 
 _CHECK_ALL = "Check tenant_id, client_id and the secret or certificate"
+_CHECK_NETWORK = "Check authority, the network, and ca_file if the certificate is not trusted"
+_CHECK_IDENTITY = "Check that this machine has the managed identity"
+_TRUST_PROVIDER = (
+    "Give the application in Entra a federated credential with the issuer, subject and audience of"
+    " the token in token_file"
+)
+
+_CHECKS: Mapping[type[Model], str] = {
+    ManagedIdentityCredential: f"{_CHECK_IDENTITY}, and the id if one is given",
+    WorkloadIdentityCredential: "Check tenant_id, client_id and the token in token_file",
+}
+"""What to look at when nothing better is known; `_CHECK_ALL` for the others."""
+
+_UNREACHABLE_MENDS: Mapping[type[Model], str] = {
+    ManagedIdentityCredential: f"{_CHECK_IDENTITY}: only machines in Azure can have one",
+}
 
 _MENDS: Mapping[str, str] = {
     "7000215": "Check the client secret: Entra says it is wrong or expired",
@@ -45,6 +70,11 @@ _MENDS: Mapping[str, str] = {
     "500011": "Check url: Entra knows no environment of this address in the tenant",
     "70011": "Check url: Entra knows no environment of this address in the tenant",
     "700027": "Upload the certificate to the application registration in Entra",
+    "70021": _TRUST_PROVIDER,
+    "700211": _TRUST_PROVIDER,
+    "700212": _TRUST_PROVIDER,
+    "700213": _TRUST_PROVIDER,
+    "700024": "Check that token_file is kept fresh, and the clock of this machine",
     "7000229": "Give the application a service principal in the tenant",
 }
 """AADSTS number → what to do about it."""
@@ -69,13 +99,13 @@ class ApplicationUser:
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._credential = credential
+        self._configuration = configuration
         self._environment = environment
-        self._authority = f"{configuration.authority}/{credential.tenant_id}"
-        self._scope = f"{configuration.url}/.default"
-        self._http = _MsalHttp(http)
+        self._issuer = token_issuer(credential, configuration=configuration)
+        self._http = MsalHttp(http)
         self._sleep = sleep
         self._lock = asyncio.Lock()
-        self._application: msal.ConfidentialClientApplication | None = None
+        self._source: TokenSource | None = None
         self._latest_token = ""
 
     async def token(self) -> str:
@@ -91,13 +121,19 @@ class ApplicationUser:
         async with self._lock:
             if self._latest_token == refused:
                 # MSAL cannot be told to forget one token (DATAVERSE 1.4), so it forgets all.
-                self._application = None
+                self._source = None
             return await self._acquire()
 
     async def _acquire(self) -> str:
+        is_read_before = self._source is not None
         answer = await self._ask_patiently()
+        if "access_token" not in answer and is_read_before:
+            # Its secret or certificate may have been exchanged on disk since it was read; MSAL
+            # would repeat this answer for 60 s (DATAVERSE 1.4).
+            self._source = None
+            answer = await self._ask_patiently()
         if "access_token" not in answer:
-            self._application = None
+            self._source = None
             raise self._refusal(answer)
         self._latest_token = str(answer["access_token"])
         return self._latest_token
@@ -109,40 +145,35 @@ class ApplicationUser:
             try:
                 return await asyncio.to_thread(self._ask)
             except _NO_ANSWER as failure:
-                self._application = None
+                self._source = None
                 if attempt == attempts_max:
                     raise self._unreachable(failure) from None
-            _log.warning("%s: no token from %s yet", self._environment, self._authority)
+            _log.warning("%s: no token from %s yet", self._environment, self._issuer)
             await self._sleep(_PAUSE_SECONDS)
         raise AssertionError
 
     def _ask(self) -> dict[str, Any]:
         """One call of MSAL, in a thread of its own."""
         try:
-            self._application = self._application or self._new_application()
-            answer: dict[str, Any] = self._application.acquire_token_for_client([self._scope])
+            self._source = self._source or token_source(
+                self._credential, configuration=self._configuration, http=self._http
+            )
+            return self._source()
         except (ConfigurationError, *_NO_ANSWER):
             raise
         except Exception as failure:  # noqa: BLE001 - MSAL lets through what its libraries raise
             # An unknown tenant, a certificate that is none or not RSA, a garbled answer.
-            self._application = None
+            self._source = None
             raise AccessError(
                 "no token for the application user",
                 where=f"environments.{self._environment}.credentials",
                 why=redact(str(failure)),
-                mend=_CHECK_ALL,
+                mend=self._check_all,
             ) from None
-        return answer
 
-    def _new_application(self) -> msal.ConfidentialClientApplication:
-        return msal.ConfidentialClientApplication(
-            self._credential.client_id,
-            client_credential=_client_credential(self._credential),
-            authority=self._authority,
-            # Sovereign clouds and the emulator are unknown to the public directory of clouds.
-            instance_discovery=False,
-            http_client=self._http,
-        )
+    @property
+    def _check_all(self) -> str:
+        return _CHECKS.get(type(self._credential), _CHECK_ALL)
 
     def _refusal(self, answer: Mapping[str, Any]) -> AccessError:
         description = str(answer.get("error_description") or answer.get("error") or "")
@@ -151,15 +182,15 @@ class ApplicationUser:
             "Entra refuses the application user",
             where=f"environments.{self._environment}.credentials",
             why=redact(_AADSTS_TAIL.sub("", description).rstrip(".")),
-            mend=_MENDS.get(number[1] if number else "", _CHECK_ALL),
+            mend=_MENDS.get(number[1] if number else "", self._check_all),
         )
 
     def _unreachable(self, failure: Exception) -> UnreachableError:
         return UnreachableError(
-            f"no token from {self._authority}",
+            f"no token from {self._issuer}",
             where=f"environments.{self._environment}",
             why=redact(f"{type(failure).__name__}: {failure}"),
-            mend="Check authority, the network, and ca_file if the certificate is not trusted",
+            mend=_UNREACHABLE_MENDS.get(type(self._credential), _CHECK_NETWORK),
         )
 
 
@@ -207,43 +238,3 @@ def application_users(
 def _signed(request: httpx.Request, token: str) -> httpx.Request:
     request.headers["Authorization"] = f"Bearer {token}"
     return request
-
-
-def _client_credential(credential: Credential) -> str | dict[str, str]:
-    """The secret or certificate in the form that MSAL wants (DATAVERSE 1.4)."""
-    if isinstance(credential, CertificateCredential):
-        pem = credential.read_pem()
-        return {"private_key": pem, "public_certificate": pem}
-    return credential.read_secret()
-
-
-class _MsalHttp:
-    """MSAL's HTTP through httpx, so that one trust and one time-out hold for everything we send."""
-
-    def __init__(self, client: httpx.Client) -> None:
-        self._client = client
-
-    def get(
-        self,
-        url: str,
-        params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
-        return self._client.get(url, params=params, headers=headers)
-
-    def post(
-        self,
-        url: str,
-        params: Mapping[str, str] | None = None,
-        data: Mapping[str, str | bytes] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
-        # MSAL gives a signed assertion as bytes, which httpx would write as "b'...'".
-        form = {
-            name: value.decode() if isinstance(value, bytes) else value
-            for name, value in (data or {}).items()
-        }
-        return self._client.post(url, params=params, data=form, headers=headers)
-
-    def close(self) -> None:
-        self._client.close()

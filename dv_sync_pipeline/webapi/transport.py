@@ -403,8 +403,9 @@ NO_PROXY: Mapping[str, None] = {
     "all://localhost": None,
     "all://127.0.0.1": None,
     "all://[::1]": None,
+    "all://169.254.169.254": None,
 }
-"""What is on this machine, such as the emulator, is never asked for through a proxy."""
+"""What is on this machine is never asked for through a proxy: the emulator, managed identities."""
 
 
 def new_client(

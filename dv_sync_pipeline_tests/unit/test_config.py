@@ -161,7 +161,7 @@ def test_a_lookup_has_several_spellings(written, tables):
     ("change", "line", "text"),
     [
         (("key: contoso_code", "key: contoso_cod"), 12, "contoso_cod is neither in columns nor"),
-        (("kind: client_secret,", "kind: secret,"), 5, "kind must be client_secret or certificate"),
+        (("kind: client_secret,", "kind: secret,"), 5, "kind must be one of certificate, client_s"),
         (("client_id: c, client_secret:", "clientid: c, client_secret:"), 5, "no such setting"),
         (("key: contoso_code", "keys: contoso_code"), 13, "tables.0.keys: there is no such"),
         (("contoso_name]", "statecode]"), 12, "statecode cannot be mapped: set status: direct"),

@@ -25,6 +25,7 @@ __all__ = [
     "AnyToken",
     "ApplicationUser",
     "Challenge",
+    "Federation",
     "IssuedTokens",
     "TokenAnswer",
     "TokenRequest",
@@ -39,6 +40,24 @@ _HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
 @dataclass(frozen=True, slots=True)
+class Federation:
+    """Another identity provider's tokens that prove an application (DATAVERSE 1.1).
+
+    Attributes:
+        issuer: of the tokens.
+        subject: whom they speak of, such as a Kubernetes service account.
+        public_key: PEM key of the provider; Entra fetches it from the provider itself.
+        audience: for whom they are meant.
+
+    """
+
+    issuer: str
+    subject: str
+    public_key: bytes
+    audience: str = "api://AzureADTokenExchange"
+
+
+@dataclass(frozen=True, slots=True)
 class ApplicationUser:
     """An application that is registered with Entra and is a user of the environment.
 
@@ -47,6 +66,7 @@ class ApplicationUser:
         user_id: id of its `systemuser` row.
         client_secret: proves it; None when it has none.
         certificate: PEM certificate that proves it; None when none is registered.
+        federations: other identity providers whose tokens prove it.
 
     """
 
@@ -54,6 +74,7 @@ class ApplicationUser:
     user_id: str
     client_secret: str | None = None
     certificate: bytes | None = None
+    federations: tuple[Federation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +247,12 @@ class IssuedTokens:
         if request.client_assertion_type != _ASSERTION_TYPE:
             text = f"The 'client_assertion_type' must be '{_ASSERTION_TYPE}'."
             return _Refusal(400, "invalid_request", 50027, text)
+        issuer = _unverified_issuer(request.client_assertion)
+        if urlsplit(issuer).scheme == "https":  # of an identity provider, not of the application
+            return self._check_federated(request, user, issuer=issuer)
+        return self._check_certified(request, user)
+
+    def _check_certified(self, request: TokenRequest, user: ApplicationUser) -> _Refusal | None:
         if user.certificate is None:
             return _unregistered_certificate()
         try:
@@ -239,10 +266,38 @@ class IssuedTokens:
             )
         except jwt.InvalidTokenError:
             return _unregistered_certificate()
-        if claims["exp"] <= self._now().timestamp():
-            text = "Client assertion is not within its valid time range."
-            return _Refusal(401, "invalid_client", 700024, text)
-        return None
+        return self._check_time(claims)
+
+    def _check_federated(
+        self, request: TokenRequest, user: ApplicationUser, *, issuer: str
+    ) -> _Refusal | None:
+        federation = next((each for each in user.federations if each.issuer == issuer), None)
+        if federation is None:
+            text = f"No matching federated identity record found for presented issuer '{issuer}'."
+            return _Refusal(401, "invalid_client", 700211, text)
+        try:
+            claims = jwt.decode(
+                request.client_assertion,
+                federation.public_key,
+                algorithms=_ASSERTION_ALGORITHMS,
+                options={
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                    "verify_aud": False,
+                    "require": ["exp", "sub", "aud"],
+                },
+            )
+        except jwt.InvalidTokenError:
+            text = "The signature of the client assertion is not valid."
+            return _Refusal(401, "invalid_client", 50013, text)
+        return _check_federation(claims, federation) or self._check_time(claims)
+
+    def _check_time(self, claims: Mapping[str, float]) -> _Refusal | None:
+        if claims["exp"] > self._now().timestamp():
+            return None
+        text = "Client assertion is not within its valid time range."
+        return _Refusal(401, "invalid_client", 700024, text)
 
     def _check_scope(self, request: TokenRequest) -> _Refusal | None:
         resource, _, permission = request.scope.rpartition("/")
@@ -278,6 +333,26 @@ def _check_secret(request: TokenRequest, user: ApplicationUser) -> _Refusal | No
         return None
     text = f"Invalid client secret provided for app '{user.client_id}'."
     return _Refusal(401, "invalid_client", 7000215, text)
+
+
+def _unverified_issuer(assertion: str) -> str:
+    try:
+        claims = jwt.decode(assertion, options={"verify_signature": False})
+    except jwt.InvalidTokenError:
+        return ""
+    return str(claims.get("iss", ""))
+
+
+def _check_federation(claims: Mapping[str, object], federation: Federation) -> _Refusal | None:
+    for claim, number, expected in (
+        ("subject", 700213, federation.subject),
+        ("audience", 700212, federation.audience),
+    ):
+        presented = claims[claim[:3]]
+        if presented != expected:
+            text = f"No matching federated identity record found for presented assertion {claim}"
+            return _Refusal(401, "invalid_client", number, f"{text} '{presented}'.")
+    return None
 
 
 def _unregistered_certificate() -> _Refusal:

@@ -1,0 +1,58 @@
+"""`sync.yaml`: what it may say, and what a person reads when it says something else.
+
+Start with `models`, the settings; `document` reads the file, `credentials` are the ways in which
+application users prove who they are, `base` is what all models have in common.
+"""
+
+from dv_sync_pipeline.config.base import LogicalName, Model
+from dv_sync_pipeline.config.credentials import (
+    CertificateCredential,
+    ClientSecretCredential,
+    Credential,
+    ManagedIdentityCredential,
+    WorkloadIdentityCredential,
+)
+from dv_sync_pipeline.config.document import (
+    CONFIGURATION_VARIABLE,
+    find,
+    load,
+    load_environments,
+    parse,
+)
+from dv_sync_pipeline.config.models import (
+    EVERY_COLUMN,
+    AssociationConfiguration,
+    Configuration,
+    Constant,
+    EnvironmentConfiguration,
+    Environments,
+    LookupConfiguration,
+    LookupTarget,
+    Schedule,
+    TableConfiguration,
+)
+
+__all__ = [
+    "CONFIGURATION_VARIABLE",
+    "EVERY_COLUMN",
+    "AssociationConfiguration",
+    "CertificateCredential",
+    "ClientSecretCredential",
+    "Configuration",
+    "Constant",
+    "Credential",
+    "EnvironmentConfiguration",
+    "Environments",
+    "LogicalName",
+    "LookupConfiguration",
+    "LookupTarget",
+    "ManagedIdentityCredential",
+    "Model",
+    "Schedule",
+    "TableConfiguration",
+    "WorkloadIdentityCredential",
+    "find",
+    "load",
+    "load_environments",
+    "parse",
+]

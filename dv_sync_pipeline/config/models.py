@@ -1,0 +1,433 @@
+"""What `sync.yaml` may say: its settings as pydantic models.
+
+Belongs here: environments, tables, and how they must fit together. The meaning of each setting
+stands in the `Attributes:` of its model, from where the schema and the documentation take it. Does
+not belong here: credentials (`credentials`), reading the file (`document`), and anything that asks
+an environment whether a table or column exists; that is `sync/engine.py`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+
+from dv_sync_pipeline.config.base import LogicalName, Model, check_logical_name, listed
+from dv_sync_pipeline.config.credentials import Credential
+from dv_sync_pipeline.errors import ConfigurationError
+from dv_sync_pipeline.redact import redact
+
+__all__ = [
+    "EVERY_COLUMN",
+    "AssociationConfiguration",
+    "Configuration",
+    "Constant",
+    "EnvironmentConfiguration",
+    "Environments",
+    "LookupConfiguration",
+    "LookupTarget",
+    "Schedule",
+    "TableConfiguration",
+]
+
+EVERY_COLUMN = "*"
+"""Among `columns`: every custom column that both environments have."""
+
+_STATUS_COLUMNS = frozenset({"statecode", "statuscode"})
+
+
+def _check_column_name(name: Any) -> Any:
+    return name if name == EVERY_COLUMN else check_logical_name(name)
+
+
+def _name_columns_after_themselves(columns: Any) -> Any:
+    if columns == EVERY_COLUMN:
+        columns = [columns]
+    return {name: name for name in columns} if isinstance(columns, list) else columns
+
+
+def _split_key(key: Any) -> Any:
+    return (key,) if isinstance(key, str) else key
+
+
+_ColumnName = Annotated[str, BeforeValidator(_check_column_name)]
+
+ColumnMapping = Annotated[
+    dict[_ColumnName, _ColumnName], BeforeValidator(_name_columns_after_themselves)
+]
+"""Primary column → secondary column; a plain list maps each column to its own name."""
+
+Constant = str | int | float | bool | None
+"""A value that every row shows."""
+
+
+class EnvironmentConfiguration(Model):
+    """One Dataverse organisation and the application users that may speak to it.
+
+    Attributes:
+        url: the address of the environment.
+        credentials: one or more application users, of any kinds; requests are spread over them,
+            since each has service protection limits of its own (DATAVERSE 9.1).
+        organization_id: if set, any other organisation is refused.
+        authority: where tokens come from; another one for sovereign clouds, such as
+            https://login.microsoftonline.us, and for the emulator.
+        ca_file: PEM file of the authority to trust instead of the system's.
+        rows_per_page: rows asked for at once when a table is read.
+        rows_per_call: rows in one bulk message (DATAVERSE 8.2).
+        requests_in_flight: requests at once, for one run (DATAVERSE 9.1: 52 at most).
+
+    """
+
+    url: str = Field(examples=["https://contoso.crm4.dynamics.com"])
+    credentials: tuple[Credential, ...] = Field(min_length=1)
+    organization_id: str = Field(default="", examples=["0a1b2c3d-0000-4000-8000-000000000000"])
+    authority: str = "https://login.microsoftonline.com"
+    ca_file: Path | None = Field(default=None, examples=["ca.pem"])
+    rows_per_page: int = Field(default=5000, ge=1, le=5000)
+    rows_per_call: int = Field(default=500, ge=1, le=1000)
+    requests_in_flight: int = Field(default=4, ge=1, le=52)
+
+    @field_validator("url", "authority")
+    @classmethod
+    def _is_https_origin(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme != "https" or not parts.hostname or parts.query or parts.username:
+            msg = (
+                f"{redact(url)!r} is not an https address such as https://contoso.crm.dynamics.com"
+            )
+            raise ValueError(msg)
+        return url.rstrip("/")
+
+    @field_validator("url")
+    @classmethod
+    def _has_no_path(cls, url: str) -> str:
+        if urlsplit(url).path not in ("", "/"):
+            msg = f"{url!r} has a path: give the environment's address alone"
+            raise ValueError(msg)
+        return url
+
+
+class Environments(Model):
+    """The two environments: the primary has the authority, the secondary is kept equal to it.
+
+    Attributes:
+        primary: where the master data is kept; it is only read.
+        secondary: where the mapped columns are kept equal to the primary's.
+
+    """
+
+    primary: EnvironmentConfiguration
+    secondary: EnvironmentConfiguration
+
+    @model_validator(mode="after")
+    def _differ(self) -> Self:
+        if self.primary.url.lower() == self.secondary.url.lower():
+            msg = "primary and secondary have the same url"
+            raise ValueError(msg)
+        return self
+
+
+class Schedule(Model):
+    """When the nightly reconciliation runs.
+
+    Attributes:
+        reconcile: cron expression of five fields; null for never.
+        timezone: in which the cron expression is meant.
+
+    """
+
+    reconcile: str | None = Field(default="0 2 * * *")
+    timezone: str = Field(default="UTC", examples=["Europe/Berlin"])
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known_timezone(cls, timezone: str) -> str:
+        try:
+            ZoneInfo(timezone)
+        except (KeyError, ValueError, OSError) as error:
+            msg = f"{timezone!r} is not a time zone such as Europe/Berlin"
+            raise ValueError(msg) from error
+        return timezone
+
+    @field_validator("reconcile")
+    @classmethod
+    def _has_five_fields(cls, cron: str | None) -> str | None:
+        if cron is not None and len(cron.split()) != 5:  # noqa: PLR2004 - cron has five fields
+            msg = f"{cron!r} is not a cron expression of five fields such as '0 2 * * *'"
+            raise ValueError(msg)
+        return cron
+
+
+class LookupTarget(Model):
+    """A table that a lookup may point to.
+
+    Attributes:
+        table: its name in the primary.
+        by: set when the table is not synchronized: the column by which its rows are matched.
+
+    """
+
+    table: LogicalName
+    by: LogicalName = ""
+
+
+def _spell_out_target(target: Any) -> Any:
+    return {"table": target} if isinstance(target, str) else target
+
+
+def _spell_out_lookup(lookup: Any) -> Any:
+    """`hotel`, `[account, contact]` and `{table: systemuser, by: domainname}` in one form."""
+    if isinstance(lookup, str):
+        return {"tables": [lookup]}
+    if isinstance(lookup, list):
+        return {"tables": lookup}
+    if isinstance(lookup, dict) and "table" in lookup:
+        target = {name: lookup[name] for name in ("table", "by") if name in lookup}
+        others = {name: value for name, value in lookup.items() if name not in target}
+        return {"tables": [target], **others}
+    return lookup
+
+
+class LookupConfiguration(Model):
+    """Where a lookup column points to.
+
+    Attributes:
+        tables: the tables; several for a customer, an owner, or another polymorphic lookup.
+        column: its name in the secondary; "" for the same name.
+        deferred: where lookups go round in a circle, set this one in a second pass; without it the
+            choice is ours.
+
+    """
+
+    tables: tuple[Annotated[LookupTarget, BeforeValidator(_spell_out_target)], ...] = Field(
+        min_length=1
+    )
+    column: LogicalName | Literal[""] = ""
+    deferred: bool = False
+
+    @property
+    def synchronized(self) -> tuple[str, ...]:
+        """The tables among them that must be synchronized first."""
+        return tuple(target.table for target in self.tables if not target.by)
+
+
+class AssociationConfiguration(Model):
+    """A many-to-many relationship whose pairs follow the primary.
+
+    Attributes:
+        relationship: its schema name, the same in both environments.
+        table: the synchronized table on its other side, by its name in the primary.
+
+    """
+
+    relationship: str = Field(min_length=1)
+    table: LogicalName
+
+
+class TableConfiguration(Model):
+    """One synchronized table.
+
+    Attributes:
+        table: its name in the primary.
+        target: its name in the secondary; the same unless told otherwise.
+        key: the columns (in the primary) by which rows of both sides are matched; `("id",)`
+            matches by GUID.
+        columns: mapped columns, primary name → secondary name; `*` stands for every custom column
+            that both environments have, besides those that are named.
+        exclude: columns that are left alone all the same.
+        constants: columns of the secondary that show the same value in every row.
+        values: columns of choices → choice in the primary → choice in the secondary; choices that
+            are not named keep their number.
+        filter: an OData condition on the rows of the primary, such as `statecode eq 0`; other rows
+            count as gone.
+        lookups: lookup columns → the tables they point to (primary names).
+        associations: many-to-many relationships; each stands at one of its two tables.
+        status: `direct` sets state and status reason; `none` leaves them alone.
+        deletes: what happens to a linked secondary row whose primary row is gone; `keep` only
+            reports it.
+        max_removals: more removals than this in one run wait for a person; by default 10 % of the
+            linked rows, and at least 1,000.
+        group: the asset group in Dagster.
+        description: shown in Dagster.
+
+    """
+
+    table: LogicalName
+    target: LogicalName = ""
+    key: Annotated[tuple[LogicalName, ...], BeforeValidator(_split_key), Field(min_length=1)]
+    columns: ColumnMapping = Field(default_factory=dict)
+    lookups: dict[
+        LogicalName, Annotated[LookupConfiguration, BeforeValidator(_spell_out_lookup)]
+    ] = Field(default_factory=dict)
+    associations: tuple[AssociationConfiguration, ...] = ()
+    exclude: frozenset[LogicalName] = frozenset()
+    constants: dict[LogicalName, Constant] = Field(default_factory=dict)
+    values: dict[LogicalName, dict[int, int]] = Field(default_factory=dict)
+    filter: str = ""
+    status: Literal["direct", "none"] = "direct"
+    deletes: Literal["delete", "deactivate", "keep"] = "delete"
+    max_removals: int | None = Field(default=None, ge=0)
+    group: LogicalName = "tables"
+    description: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _target_defaults_to_table(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("target") is None and "table" in values:
+            return {**values, "target": values["table"]}
+        return values
+
+    @model_validator(mode="after")
+    def _maps_each_column_once(self) -> Self:
+        for problem in self._mapping_problems():
+            raise ValueError(problem)
+        return self
+
+    def _mapping_problems(self) -> Iterator[str]:
+        yield from self._repeated_columns()
+        yield from self._useless_settings()
+        known = self.target_columns.keys() | self.constants.keys() | {"id"}
+        unmapped = set() if self.takes_every_column else set(self.key) - known
+        if unmapped:
+            yield f"key column {listed(unmapped)} is neither in columns nor in lookups"
+        if "id" in self.key and len(self.key) > 1:
+            yield "key: id stands alone, it cannot be combined with other columns"
+
+    def _repeated_columns(self) -> Iterator[str]:
+        twice = self.columns.keys() & self.lookups.keys()
+        if twice:
+            yield f"{listed(twice)} stands in columns and in lookups: a lookup goes in lookups"
+        targets = [*self.target_columns.values(), *self.constants]
+        repeated = {name for name in targets if targets.count(name) > 1}
+        if repeated:
+            yield f"two columns are mapped to {listed(repeated)}"
+        reserved = _STATUS_COLUMNS & (self.columns.keys() | set(targets))
+        if reserved:
+            yield f"{listed(reserved)} cannot be mapped: set status: direct instead"
+
+    def _useless_settings(self) -> Iterator[str]:
+        if self.columns.get(EVERY_COLUMN, EVERY_COLUMN) != EVERY_COLUMN:
+            yield "* cannot be renamed"
+        excluded = self.exclude & (self.target_columns.keys() | set(self.key))
+        if excluded:
+            yield f"{listed(excluded)} is mapped and excluded"
+        unmapped = set() if self.takes_every_column else self.values.keys() - self.columns.keys()
+        if unmapped:
+            yield f"values are given for {listed(unmapped)}, which is not in columns"
+        if self.deletes == "deactivate" and self.status == "none":
+            yield "deletes: deactivate sets the status, which status: none forbids"
+
+    @property
+    def key_set_too_late(self) -> frozenset[str]:
+        """Key columns that are set in a second pass only; there must be none."""
+        return frozenset(
+            column
+            for column, lookup in self.lookups.items()
+            if column in self.key and (lookup.deferred or self.table in lookup.synchronized)
+        )
+
+    @property
+    def has_removals(self) -> bool:
+        """Whether rows that are gone in the primary are removed at all."""
+        return self.deletes != "keep"
+
+    @property
+    def matches_by_id(self) -> bool:
+        """Whether rows are matched by GUID and not by an alternate key."""
+        return self.key == ("id",)
+
+    @property
+    def target_columns(self) -> dict[str, str]:
+        """Every column mapped by name, lookups included: primary name → secondary name."""
+        named = {name: target for name, target in self.columns.items() if name != EVERY_COLUMN}
+        return {**named, **self._lookup_columns}
+
+    @property
+    def takes_every_column(self) -> bool:
+        """Whether columns are mapped that are not named here."""
+        return EVERY_COLUMN in self.columns
+
+    @property
+    def _lookup_columns(self) -> dict[str, str]:
+        return {name: lookup.column or name for name, lookup in self.lookups.items()}
+
+    @property
+    def target_key(self) -> tuple[str, ...]:
+        """The key in the secondary's column names; `("id",)` when matched by GUID."""
+        return tuple(self.target_columns.get(name, name) for name in self.key)
+
+
+class Configuration(Model):
+    """All of `sync.yaml`.
+
+    Attributes:
+        environments: the two environments.
+        tables: the tables that are kept equal; their order does not matter.
+        schedule: when everything is compared and repaired.
+        state: folder of the ledger, beside `sync.yaml` unless absolute.
+        ledger: SQLAlchemy address of the ledger; without it, SQLite in `state`.
+
+    """
+
+    environments: Environments
+    tables: tuple[TableConfiguration, ...] = Field(min_length=1)
+    schedule: Schedule = Schedule()
+    state: Path = Path(".dv-sync")
+    ledger: SecretStr | None = Field(
+        default=None,
+        examples=["postgresql+psycopg://dv_sync:${LEDGER_PASSWORD}@db.example/dv_sync"],
+    )
+
+    @model_validator(mode="after")
+    def _tables_agree(self) -> Self:
+        for problem in self._table_problems():
+            raise ValueError(problem)
+        return self
+
+    def _table_problems(self) -> Iterator[str]:
+        for attribute in ("table", "target"):
+            names = [getattr(table, attribute) for table in self.tables]
+            repeated = {name for name in names if names.count(name) > 1}
+            if repeated:
+                yield f"{attribute} {listed(repeated)} stands in tables more than once"
+        for table in self.tables:
+            if table.key_set_too_late:
+                yield (
+                    f"{table.table}: key column {listed(table.key_set_too_late)} is set in a "
+                    "second pass, so it can be no key"
+                )
+            yield from self._unknown_tables(table)
+
+    def _unknown_tables(self, table: TableConfiguration) -> Iterator[str]:
+        known = {table.table for table in self.tables}
+        for association in table.associations:
+            if association.table not in known:
+                yield (
+                    f"{table.table}: {association.relationship} leads to {association.table}, "
+                    "which is not in tables"
+                )
+        for column, lookup in table.lookups.items():
+            for parent in sorted(set(lookup.synchronized) - known):
+                yield (
+                    f"{table.table}: the lookup {column} points to {parent}, which is not in "
+                    f"tables; if it is not to be synchronized, say {{table: {parent}, by: ...}}"
+                )
+
+    def table(self, name: str) -> TableConfiguration:
+        """The table of that name in the primary; `ConfigurationError` if it is not synchronized."""
+        for table in self.tables:
+            if table.table == name:
+                return table
+        raise ConfigurationError(
+            f"the table {name} is not synchronized",
+            mend=f"Give one of {listed(table.table for table in self.tables)}",
+        )
+
+    @property
+    def ledger_url(self) -> str:
+        """SQLAlchemy address of the ledger."""
+        if self.ledger is not None:
+            return self.ledger.get_secret_value()
+        return f"sqlite:///{self.state / 'ledger.db'}"
