@@ -8,6 +8,7 @@ what to link, to park or to remove.
 
 from dv_sync_pipeline.sync.ledger.database import SCHEMA_VERSION
 from dv_sync_pipeline.sync.ledger.environments import KnownEnvironments
+from dv_sync_pipeline.sync.ledger.leadership import Leader, Leadership
 from dv_sync_pipeline.sync.ledger.leases import Leases
 from dv_sync_pipeline.sync.ledger.links import Links
 from dv_sync_pipeline.sync.ledger.parked import ParkedRows
@@ -15,8 +16,17 @@ from dv_sync_pipeline.sync.ledger.reconciles import Reconciles
 from dv_sync_pipeline.sync.ledger.removals import Removals
 from dv_sync_pipeline.sync.ledger.wakeups import WakeUps
 
-__all__ = ["SCHEMA_VERSION", "Ledger"]
+__all__ = ["SCHEMA_VERSION", "Leader", "Ledger"]
 
 
-class Ledger(KnownEnvironments, Reconciles, Links, ParkedRows, Removals, Leases, WakeUps):
+class Ledger(
+    KnownEnvironments,
+    Reconciles,
+    Links,
+    ParkedRows,
+    Removals,
+    Leases,
+    Leadership,
+    WakeUps,
+):
     """One state database; open it with `Ledger.open`, close it when done."""
