@@ -139,9 +139,11 @@ class LiveLoop:
         table = self._next_to_poll()
         if table is None:
             return False
-        spread = self.random.uniform(1 - _JITTER, 1 + _JITTER)
-        self._polls[table] = self.monotonic() + self.poll_seconds * spread
-        await self._succeeds(self.engine.changes(table), table=table, name=_feed_of(table))
+        began = self.monotonic()
+        work = self.engine.changes(table)
+        if await self._succeeds(work, table=table, name=_feed_of(table)):
+            spread = self.random.uniform(1 - _JITTER, 1 + _JITTER)
+            self._polls[table] = began + self.poll_seconds * spread
         return True
 
     def _next_to_poll(self) -> str | None:

@@ -1,0 +1,268 @@
+"""The live path: what it does next, and what it outlives."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from random import Random
+
+import pytest
+
+from dv_sync_pipeline.errors import LedgerError, TableError, UnreachableError
+from dv_sync_pipeline.sync.ledger import Ledger
+from dv_sync_pipeline.sync.live import LiveLoop
+from dv_sync_pipeline.sync.wakeups import WakeUp, WakeUpKind
+from dv_sync_pipeline_tests.worlds.scripted_engine import a_report
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+class Even:
+    """Chance that is always in the middle."""
+
+    def uniform(self, low, high):
+        """The middle."""
+        return (low + high) / 2
+
+
+@dataclass
+class World:
+    """Time, an engine that does as it is told, and what the listener heard.
+
+    Attributes:
+        ledger: a real one; holds the wake-ups.
+        seconds: on the clock; sleeping moves it, and so does a pass, by `pass_seconds`.
+        trouble: what was asked → the errors of the next times it is asked.
+        during: called while a pass works, with its name.
+        done: (second, pass, table, row ids) of every pass that was asked for.
+        heard: what the listener was told.
+        tables_in_order: parents first.
+        random: spreads polls and waiting times.
+
+    """
+
+    ledger: Ledger
+    seconds: float = 0.0
+    pass_seconds: float = 0.0
+    trouble: dict = field(default_factory=dict)
+    during: object = None
+    done: list = field(default_factory=list)
+    heard: list = field(default_factory=list)
+    tables_in_order: tuple = ("hotel", "room")
+    random: object = field(default_factory=Even)
+
+    async def changes(self, table):
+        """Follow the feed."""
+        return self._do("changes", table)
+
+    async def rows(self, table, row_ids):
+        """Make rows equal."""
+        return self._do("rows", table, *row_ids)
+
+    def _do(self, work, table, *row_ids):
+        self.done.append((round(self.seconds, 2), work, table, *row_ids))
+        self.seconds += self.pass_seconds
+        if self.during:
+            self.during(work)
+        if errors := self.trouble.get((work, table)):
+            raise errors.pop(0)
+        return a_report(table, mode=work)
+
+    def applied(self, report):
+        """A listener is told."""
+        self.heard.append(("applied", report.mode, report.table))
+
+    def failed(self, table, error, *, again_in_seconds):
+        """Likewise."""
+        self.heard.append(("failed", table, str(error), again_in_seconds))
+
+    def breathed(self):
+        """Likewise, and of no interest."""
+
+    def wake(self, table, *row_ids, kind=WakeUpKind.UPDATE):
+        """A webhook came in."""
+        self.ledger.store_wake_ups([WakeUp(table, row_id, kind, NOON) for row_id in row_ids])
+
+    def waiting(self):
+        """The rows that still wait."""
+        return [(each.table, each.row_id) for each in self.ledger.wake_ups(100)]
+
+    def passes(self, work):
+        """The passes of that name: (second, table, row ids)."""
+        return [(second, *rest) for second, name, *rest in self.done if name == work]
+
+    def follow(self, *, seconds=0.04, poll_seconds=10.0):
+        """Let the loop lead for so long."""
+
+        async def sleep(duration):
+            self.seconds += duration
+
+        end = self.seconds + seconds
+        loop = LiveLoop(
+            engine=self,
+            inbox=self.ledger,
+            listener=self,
+            poll_seconds=poll_seconds,
+            monotonic=lambda: self.seconds,
+            sleep=sleep,
+            random=self.random,
+        )
+        asyncio.run(loop.follow(lambda: self.seconds < end))
+
+
+@pytest.fixture
+def world(tmp_path):
+    """Hotels and rooms, nothing waits."""
+    ledger = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}")
+    yield World(ledger)
+    ledger.close()
+
+
+def test_a_row_that_was_woken_is_applied_and_settled(world):
+    """At once, and once."""
+    world.wake("hotel", "a", "b")
+    world.follow(seconds=1.0)
+
+    assert [(0.0, "hotel", "a", "b")] == world.passes("rows")
+    assert [] == world.waiting()
+
+
+def test_a_wake_up_is_noticed_within_a_twentieth_of_a_second(world):
+    """Whatever the polling interval."""
+    world.during = lambda work: world.wake("hotel", "a") if work == "changes" else None
+    world.follow(seconds=0.2, poll_seconds=3600)
+    ((noticed, *_), *_) = world.passes("rows")
+
+    assert noticed <= 0.05
+
+
+def test_parents_are_applied_before_children(world):
+    """Whatever came in first."""
+    world.wake("room", "r")
+    world.wake("hotel", "h")
+    world.follow()
+
+    assert ["hotel", "room"] == [table for _, table, _ in world.passes("rows")]
+
+
+def test_deleted_children_go_before_their_parents(world):
+    """After everything that was created or changed."""
+    world.wake("hotel", "h", kind=WakeUpKind.DELETE)
+    world.wake("room", "r", kind=WakeUpKind.DELETE)
+    world.wake("room", "s", kind=WakeUpKind.CREATE)
+    world.follow()
+
+    assert [("room", "s"), ("room", "r"), ("hotel", "h")] == [
+        (table, row_id) for _, table, row_id in world.passes("rows")
+    ]
+
+
+def test_a_row_that_is_woken_while_it_is_applied_is_applied_again(world):
+    """What was read may have been older than the second wake-up."""
+    world.wake("hotel", "a")
+    again = iter([True])
+    world.during = lambda work: work == "rows" and next(again, False) and world.wake("hotel", "a")
+    world.follow(seconds=0.2)
+
+    assert 2 == len(world.passes("rows"))
+    assert [] == world.waiting()
+
+
+def test_every_feed_is_polled_at_first_and_then_at_its_interval(world):
+    """Parents first."""
+    world.follow(seconds=25.0, poll_seconds=10.0)
+
+    assert [
+        (0, "hotel"),
+        (0, "room"),
+        (10, "hotel"),
+        (10, "room"),
+        (20, "hotel"),
+        (20, "room"),
+    ] == [(round(second), table) for second, table in world.passes("changes")]
+
+
+def test_a_stream_of_wake_ups_does_not_starve_the_feeds(world):
+    """One feed is polled between two micro-batches."""
+    world.pass_seconds = 0.5
+    world.wake("hotel", "a")
+    world.during = lambda work: world.wake("hotel", "a") if work == "rows" else None
+    world.follow(seconds=3.0)
+
+    assert ["hotel", "room"] == [table for _, table in world.passes("changes")]
+
+
+def test_a_failed_table_is_tried_again_after_ever_longer_whiles(world):
+    """Its wake-ups stay; the feed is as patient."""
+    world.wake("hotel", "a")
+    world.trouble = {("rows", "hotel"): [TableError("locked"), TableError("locked")]}
+    world.follow(seconds=10.0)
+
+    assert [0.0, 0.75, 2.25] == [round(second * 4) / 4 for second, *_ in world.passes("rows")]
+    assert [] == world.waiting()
+
+
+def test_a_failed_table_does_not_hold_back_others(world):
+    """Rooms are applied, hotels wait."""
+    world.wake("hotel", "h")
+    world.wake("room", "r")
+    world.trouble = {("rows", "hotel"): [TableError("locked")]}
+    world.follow()
+
+    assert [("hotel", "h")] == world.waiting()
+    assert ("failed", "hotel", "locked", 0.75) in world.heard
+
+
+def test_a_mistake_of_ours_in_one_table_does_not_end_the_rest(world):
+    """It is told, and tried again as any other failure."""
+    world.wake("hotel", "h")
+    world.trouble = {("rows", "hotel"): [ZeroDivisionError("division by zero")]}
+    world.follow(seconds=2.0)
+
+    assert ("failed", "hotel", "division by zero", 0.75) in world.heard
+    assert [] == world.waiting()
+
+
+def test_an_environment_that_does_not_answer_is_left_alone_by_all_tables(world):
+    """It is not asked once for each table; when it answers again, everything goes on."""
+    outage = [UnreachableError("no answer") for _ in range(3)]
+    world.trouble = {("changes", "hotel"): outage}
+    world.follow(seconds=8.0)
+
+    assert [(0, "hotel"), (0.75, "hotel"), (2.25, "hotel"), (5.25, "hotel"), (5.25, "room")] == [
+        (round(second * 4) / 4, table) for second, table in world.passes("changes")
+    ]
+
+
+def test_what_could_do_harm_ends_it(world):
+    """A ledger that cannot be trusted, or the wrong environment."""
+    world.trouble = {("changes", "hotel"): [LedgerError("damaged")]}
+
+    with pytest.raises(LedgerError, match="damaged"):
+        world.follow()
+
+
+def test_wake_ups_of_tables_that_are_not_synchronized_any_more_are_forgotten(world):
+    """They would wait for ever."""
+    world.wake("season", "s")
+    world.follow()
+
+    assert ([], []) == (world.waiting(), world.passes("rows"))
+
+
+def test_the_lead_is_given_up_between_two_micro_batches(world):
+    """What was not applied still waits for the successor."""
+    world.pass_seconds = 1.0
+    world.wake("hotel", "h")
+    world.wake("room", "r")
+    world.follow(seconds=0.5)
+
+    assert [("room", "r")] == world.waiting()
+
+
+def test_polls_are_spread_by_chance(world):
+    """Or all tables of all pipelines would be asked at the same moment."""
+    world.random = Random(1)
+    world.follow(seconds=12.0, poll_seconds=10.0)
+    _, _, (first, _), (second, _) = world.passes("changes")
+
+    assert 9.0 <= first < second <= 11.05
