@@ -191,12 +191,17 @@ class _Document:
         path = tuple(
             part
             for before, part in zip((None, *location), location, strict=False)
-            if part != _KEY_OF_MAPPING and not (isinstance(before, int) and part in _UNION_TAGS)
+            if part != _KEY_OF_MAPPING and not (_is_credential(before) and part in _UNION_TAGS)
         )
         known = path
         while known not in self._lines and known:
             known = known[:-1]
         return path, self._lines.get(known, 1)
+
+
+def _is_credential(part: str | int | None) -> bool:
+    """Whether a part of a location is that of a credential: in the list, or on its own."""
+    return isinstance(part, int) or part == "administrator"
 
 
 def _is_consequence(error: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
@@ -208,7 +213,7 @@ def _is_consequence(error: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool
 
 
 _UNION_TAGS = frozenset(CREDENTIAL_KINDS)
-"""Kinds of credentials: pydantic puts them after the index, where the file has nothing."""
+"""Kinds of credentials: pydantic puts them after the credential, where the file has nothing."""
 
 _KEY_OF_MAPPING = "[key]"
 """What pydantic appends to the location of a mapping's key."""

@@ -70,6 +70,8 @@ class EnvironmentConfiguration(Model):
         url: the address of the environment.
         credentials: one or more application users, of any kinds; requests are spread over them,
             since each has service protection limits of its own (DATAVERSE 9.1).
+        administrator: the application user as whom `dv-sync provision` speaks, so that those of
+            `credentials` need no right to change the environment itself.
         organization_id: if set, any other organisation is refused.
         authority: where tokens come from; another one for sovereign clouds, such as
             https://login.microsoftonline.us, and for the emulator.
@@ -82,12 +84,20 @@ class EnvironmentConfiguration(Model):
 
     url: str = Field(examples=["https://contoso.crm4.dynamics.com"])
     credentials: tuple[Credential, ...] = Field(min_length=1)
+    administrator: Credential | None = None
     organization_id: str = Field(default="", examples=["0a1b2c3d-0000-4000-8000-000000000000"])
     authority: str = "https://login.microsoftonline.com"
     ca_file: Path | None = Field(default=None, examples=["ca.pem"])
     rows_per_page: int = Field(default=5000, ge=1, le=5000)
     rows_per_call: int = Field(default=500, ge=1, le=1000)
     requests_in_flight: int = Field(default=4, ge=1, le=52)
+
+    @property
+    def for_administrator(self) -> Self:
+        """The same environment, spoken to by its administrator if one is given."""
+        if self.administrator is None:
+            return self
+        return self.model_copy(update={"credentials": (self.administrator,)})
 
     @field_validator("url", "authority")
     @classmethod

@@ -226,6 +226,18 @@ class Transport:
             raise self._error(verdict, request)
         return verdict
 
+    async def perform(
+        self, method: str, resource: str, *, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> bytes:
+        """As `write`, for what is no row of a table: the body of the answer, or an error.
+
+        Raises `RequestRefusedError` and `RequestFailedError` besides.
+        """
+        verdict = await self.write(method, resource, body=body, headers=headers)
+        if verdict.decision is not Decision.ACCEPTED:
+            raise self._error(verdict, _Request(method, resource))
+        return verdict.body
+
     async def _exchange(self, request: _Request) -> Verdict:
         attempt = 1
         while True:

@@ -268,3 +268,33 @@ def test_an_unknown_table_is_told_which_there_are():
     """Asking for a table that is not synchronized lists those that are."""
     with pytest.raises(ConfigurationError, match="Give one of contoso_hotel, contoso_room"):
         parse(VALID).table("contoso_rom")
+
+
+def test_an_administrator_besides():
+    """Speaks to the environment in place of the others, where its rights are needed."""
+    administrator = """\
+    administrator: {kind: client_secret, tenant_id: t, client_id: a, client_secret: "${SECRET}"}
+    credentials:
+"""
+    primary = parse(VALID.replace("    credentials:\n", administrator, 1)).environments.primary
+
+    assert ["a"] == [one.client_id for one in primary.for_administrator.credentials]
+    assert ["c"] == [one.client_id for one in primary.credentials]
+
+
+def test_without_an_administrator_the_others_do_its_work():
+    """They need the rights, then."""
+    primary = parse(VALID).environments.primary
+
+    assert primary == primary.for_administrator
+
+
+def test_a_mistake_in_the_administrator_is_named():
+    """As it stands in the file, without the names that only we know."""
+    text = VALID.replace(
+        "    credentials:\n", "    administrator: {kind: certificate}\n    credentials:\n", 1
+    )
+
+    assert "environments.primary.administrator.tenant_id: this setting is missing" in message_for(
+        text
+    )

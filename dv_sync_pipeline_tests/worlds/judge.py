@@ -25,7 +25,8 @@ class Environment:
 
     """
 
-    def __init__(self, sync_yaml: Path, name: str) -> None:
+    def __init__(self, sync_yaml: Path, name: str, *, is_administrator: bool = False) -> None:
+        self._is_administrator = is_administrator
         self.settings = yaml.safe_load(sync_yaml.read_text())["environments"][name]
         folder = sync_yaml.parent
         trust = ssl.create_default_context(cafile=folder / self.settings["ca_file"])
@@ -39,7 +40,8 @@ class Environment:
         self._http.close()
 
     def _token(self, folder: Path) -> str:
-        credential = self.settings["credentials"][0]
+        users = self.settings["credentials"]
+        credential = self.settings["administrator"] if self._is_administrator else users[0]
         answer = self._http.post(
             f"{self.settings['authority']}/{credential['tenant_id']}/oauth2/v2.0/token",
             data={

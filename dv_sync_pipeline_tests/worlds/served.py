@@ -144,6 +144,17 @@ class Receiver:
     url: str
     received: list = field(default_factory=list)
     answers: list = field(default_factory=list)
+    _arrived: threading.Event = field(default_factory=threading.Event)
+
+    def take(self, path, headers, body):
+        """Keep one."""
+        self.received.append((path, headers, body))
+        self._arrived.set()
+
+    def wait_for_one(self):
+        """The first that comes."""
+        assert self._arrived.wait(timeout=30)
+        return self.received[0]
 
 
 class _Server(ThreadingHTTPServer):
@@ -161,7 +172,7 @@ def webhook_receiver() -> Iterator[Receiver]:
 
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.received.append((self.path, dict(self.headers), body))
+            receiver.take(self.path, dict(self.headers), body)
             self.send_response(receiver.answers.pop(0) if receiver.answers else 202)
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -256,7 +256,13 @@ def _write_sync_file(environments: Sequence[ServedEnvironment], options: Emulato
         return
     connections = [
         Connection(
-            environment.name, environment.url, TENANT_ID, PIPELINE.client_id, PIPELINE.client_secret
+            environment.name,
+            environment.url,
+            TENANT_ID,
+            PIPELINE.client_id,
+            PIPELINE.client_secret,
+            administrator_id=ADMINISTRATOR.client_id,
+            administrator_secret=ADMINISTRATOR.client_secret,
         )
         for environment in sorted(environments, key=lambda environment: environment.name)
     ]

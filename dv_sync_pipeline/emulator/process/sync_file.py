@@ -22,6 +22,8 @@ class Connection:
         tenant_id: of its application user.
         client_id: of its application user.
         client_secret: of its application user.
+        administrator_id: client id of an application user that may change the environment itself.
+        administrator_secret: of that user.
 
     """
 
@@ -30,10 +32,14 @@ class Connection:
     tenant_id: str
     client_id: str
     client_secret: str
+    administrator_id: str
+    administrator_secret: str
 
 
 def write_sync_file(folder: Path, connections: list[Connection], *, tables: str) -> Path:
-    """Write `sync.yaml` and `secrets/NAME`; `tables` is the part of the file about tables.
+    """Write `sync.yaml`, and in `secrets` what it refers to.
+
+    `tables` is the part of the file about tables.
 
     Raises `OSError` when the folder cannot be written.
     """
@@ -41,6 +47,8 @@ def write_sync_file(folder: Path, connections: list[Connection], *, tables: str)
     secrets.mkdir(mode=0o700, exist_ok=True)
     for connection in connections:
         write_private(secrets / connection.name, connection.client_secret.encode())
+        administrator = secrets / f"{connection.name}-administrator"
+        write_private(administrator, connection.administrator_secret.encode())
     environments = "".join(_describe(connection) for connection in connections)
     file = folder / "sync.yaml"
     file.write_text(f"{_HEAD}{environments}\n{_SCHEDULE}\n{tables}", encoding="utf-8")
@@ -77,4 +85,10 @@ def _describe(connection: Connection) -> str:
         tenant_id: {connection.tenant_id}
         client_id: {connection.client_id}
         client_secret_file: secrets/{connection.name}
+    # Only `dv-sync provision` speaks as this user: the one above needs no such rights.
+    administrator:
+      kind: client_secret
+      tenant_id: {connection.tenant_id}
+      client_id: {connection.administrator_id}
+      client_secret_file: secrets/{connection.name}-administrator
 """

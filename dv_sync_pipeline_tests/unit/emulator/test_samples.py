@@ -240,7 +240,15 @@ def test_department_columns_are_filled_and_the_rest_is_empty():
 
 def _configuration(folder: Path) -> config.Configuration:
     connections = [
-        Connection(name, f"https://localhost:{port}", "tenant", "client", f"secret of {name}")
+        Connection(
+            name,
+            f"https://localhost:{port}",
+            "tenant",
+            "client",
+            f"secret of {name}",
+            administrator_id="administrator",
+            administrator_secret=f"secret of {name}'s administrator",
+        )
         for name, port in (("primary", 8801), ("secondary", 8802))
     ]
     file = write_sync_file(folder, connections, tables=HOTELS.sync_tables)
@@ -252,6 +260,7 @@ def test_written_configuration_is_valid_and_finds_its_files(tmp_path):
     primary = _configuration(tmp_path).environments.primary
 
     assert "secret of primary" == primary.credentials[0].read_secret()
+    assert "secret of primary's administrator" == primary.administrator.read_secret()
     assert tmp_path / "ca.pem" == primary.ca_file
 
 
