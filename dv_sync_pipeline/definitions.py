@@ -6,11 +6,13 @@ Belongs here: which configuration, which engine, which listener. Nothing happens
 
 import logging
 import os
+from collections.abc import Sequence
 
 import dagster as dg
 
 from dv_sync_pipeline import config
 from dv_sync_pipeline.config import Configuration
+from dv_sync_pipeline.defs.alert_sensors import build_alert_sensors
 from dv_sync_pipeline.defs.assets import (
     build_deferred_assets,
     build_primary_specs,
@@ -26,7 +28,6 @@ from dv_sync_pipeline.defs.resources import (
 )
 from dv_sync_pipeline.defs.sample import NO_CONFIGURATION, refuse_to_open, sample_configuration
 from dv_sync_pipeline.defs.schedules import build_schedules
-from dv_sync_pipeline.defs.sensors import report_failed_runs
 
 __all__ = ["build_definitions", "defs"]
 
@@ -38,7 +39,7 @@ def build_definitions(
     listener: RunListener | None = None,
     source: str = "given in code",
 ) -> dg.Definitions:
-    """All assets, the job, the schedule and the sensor of one configuration.
+    """All assets, the job, the schedule and the sensors of one configuration.
 
     Without a configuration, those of the sample `hotels`, which can be looked at and not run.
     `source` says where the configuration came from, for the code location's page.
@@ -46,17 +47,34 @@ def build_definitions(
     """
     if configuration is None:
         return _definitions_of_sample()
+    return _definitions(
+        configuration,
+        open_engine=open_engine,
+        listener=listener or RunListener(),
+        source=source,
+        sensors=build_alert_sensors(configuration),
+    )
+
+
+def _definitions(
+    configuration: Configuration,
+    *,
+    open_engine: EngineOpener,
+    listener: RunListener,
+    source: str,
+    sensors: Sequence[dg.SensorDefinition],
+) -> dg.Definitions:
     assets = [
         *build_table_assets(configuration),
         *build_deferred_assets(configuration),
         *build_removal_assets(configuration),
     ]
-    synchronizer = Synchronizer(configuration, open_engine, listener or RunListener())
+    synchronizer = Synchronizer(configuration, open_engine, listener)
     return dg.Definitions(
         assets=[*assets, *build_primary_specs(configuration)],
         jobs=[build_reconcile_all(asset.key for asset in assets)],
         schedules=build_schedules(configuration.schedule),
-        sensors=[report_failed_runs],
+        sensors=sensors,
         resources={"synchronizer": synchronizer},
         executor=dg.in_process_executor,
         metadata={"configuration": source},
@@ -74,6 +92,11 @@ def defs() -> dg.Definitions:
 
 
 def _definitions_of_sample() -> dg.Definitions:
-    return build_definitions(
-        configuration=sample_configuration(), open_engine=refuse_to_open, source=NO_CONFIGURATION
+    """Without sensors: there is no ledger to look into."""
+    return _definitions(
+        sample_configuration(),
+        open_engine=refuse_to_open,
+        listener=RunListener(),
+        source=NO_CONFIGURATION,
+        sensors=(),
     )

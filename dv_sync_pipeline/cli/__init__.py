@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from dv_sync_pipeline.cli.alerts import alerts
 from dv_sync_pipeline.cli.complaints import describe_as_json, describe_as_text, exit_code_of
 from dv_sync_pipeline.cli.demo import demo
 from dv_sync_pipeline.cli.emulator import emulator
@@ -44,7 +45,7 @@ def dv_sync() -> None:
     """  # noqa: D301 - click wants the character, not its name
 
 
-for _command in (demo, sync, plan, verify, parked, removals, emulator):
+for _command in (demo, sync, plan, verify, parked, removals, alerts, emulator):
     dv_sync.add_command(_command)
 
 

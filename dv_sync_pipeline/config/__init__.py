@@ -4,6 +4,7 @@ Start with `models`, the settings; `document` reads the file, `credentials` are 
 application users prove who they are, `base` is what all models have in common.
 """
 
+from dv_sync_pipeline.config.alerts import Alerts
 from dv_sync_pipeline.config.base import LogicalName, Model
 from dv_sync_pipeline.config.credentials import (
     CertificateCredential,
@@ -35,6 +36,7 @@ from dv_sync_pipeline.config.models import (
 __all__ = [
     "CONFIGURATION_VARIABLE",
     "EVERY_COLUMN",
+    "Alerts",
     "AssociationConfiguration",
     "CertificateCredential",
     "ClientSecretCredential",

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
+from dv_sync_pipeline.config.alerts import Alerts
 from dv_sync_pipeline.config.base import LogicalName, Model, check_logical_name, listed
 from dv_sync_pipeline.config.credentials import Credential
 from dv_sync_pipeline.errors import ConfigurationError
@@ -384,6 +385,7 @@ class Configuration(Model):
     environments: Environments
     tables: tuple[TableConfiguration, ...] = Field(min_length=1)
     schedule: Schedule = Schedule()
+    alerts: Alerts = Alerts()
     state: Path = Path(".dv-sync")
     ledger: SecretStr | None = Field(
         default=None,

@@ -1,18 +1,122 @@
-"""What a person is told when a run fails. How it reaches them is for `sensors`."""
+"""What a person is told about runs, and how alerts leave this machine.
 
-from collections.abc import Sequence
+Belongs here: from Dagster's runs to problems; opening the ledger for one sensor tick; sending what
+is due. Does not belong here: which state of a table is a problem (`sync/problems.py`), and the
+sensors themselves (`alert_sensors.py`).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import dagster as dg
 
+from dv_sync_pipeline.channels import channel_id, open_channels
+from dv_sync_pipeline.config import Configuration
+from dv_sync_pipeline.errors import UnreachableError
 from dv_sync_pipeline.redact import redact
+from dv_sync_pipeline.sync.comparison import Clock
+from dv_sync_pipeline.sync.health import health_of_tables
+from dv_sync_pipeline.sync.ledger import Ledger
+from dv_sync_pipeline.sync.problems import Problem, Thresholds, problems_of_tables
 
-__all__ = ["describe_failed_run"]
+__all__ = ["AlertDesk", "describe_failed_run", "failed_run", "reasons_of"]
+
+_TABLES = "tables"
 
 
-def describe_failed_run(run: dg.DagsterRun, step_failures: Sequence[dg.DagsterEvent]) -> str:
+@dataclass(frozen=True, slots=True)
+class AlertDesk:
+    """Where problems are handed in and alerts handed out; one for each tick of a sensor.
+
+    Attributes:
+        configuration: all of `sync.yaml`.
+        ledger: holds the outbox.
+        clock: the time, in UTC.
+
+    """
+
+    configuration: Configuration
+    ledger: Ledger
+    clock: Clock
+
+    @classmethod
+    @contextmanager
+    def opened(cls, configuration: Configuration, *, clock: Clock) -> Iterator["AlertDesk"]:
+        """With the ledger open; raises `LedgerError`."""
+        ledger = Ledger.open(configuration.ledger_url)
+        try:
+            yield cls(configuration, ledger, clock)
+        finally:
+            ledger.close()
+
+    def settle(self, problems: Sequence[Problem], *, scope: str) -> list[str]:
+        """Let these be all problems of the scope; a line for each that is new or over."""
+        addresses = self.configuration.alerts.channels
+        new, over = self.ledger.settle_problems(
+            problems,
+            scope=scope,
+            channels=[channel_id(address.get_secret_value()) for address in addresses],
+            now=self.clock(),
+        )
+        return [*(each.title for each in new), *(f"Over: {title}" for title in over)]
+
+    def look_at_tables(self) -> list[str]:
+        """Every problem that the ledger knows of; a line for each that is new or over."""
+        tables = health_of_tables(self.configuration, self.ledger)
+        found = problems_of_tables(tables, _thresholds(self.configuration))
+        return self.settle(found, scope=_TABLES)
+
+    def deliver(self) -> tuple[int, list[str]]:
+        """Send what is due: how many alerts arrived, and why others did not.
+
+        A channel that fails is left alone until the next tick; its alerts stay.
+        """
+        addresses = [each.get_secret_value() for each in self.configuration.alerts.channels]
+        channels = {channel.id: channel for channel in open_channels(addresses)}
+        delivered, silent = 0, dict[str, str]()
+        for alert in self.ledger.waiting_alerts(due=self.clock()):
+            if alert.channel not in channels:
+                self.ledger.settle_alert(alert)  # the channel was taken out of sync.yaml
+            elif alert.channel not in silent:
+                try:
+                    channels[alert.channel].send(
+                        title=alert.title, text=alert.text, is_recovery=alert.is_recovery
+                    )
+                except UnreachableError as error:
+                    silent[alert.channel] = str(error)
+                    self.ledger.postpone_alert(alert, error=str(error), now=self.clock())
+                else:
+                    delivered += 1
+                    self.ledger.settle_alert(alert)
+        return delivered, list(silent.values())
+
+
+def failed_run(run: dg.DagsterRun, reasons: Sequence[str], *, ui_url: str) -> Problem:
+    """A failed run; the same as before when the same steps failed."""
+    steps = sorted(reason.partition(":")[0] for reason in reasons)
+    return Problem(
+        name=f"failed run: {run.job_name}: {', '.join(steps)}"[:200],
+        title=redact(f"A run of {run.job_name} failed" + _in_steps(steps)),
+        meaning=redact("\n".join(["What could be done was done. The reasons:", *reasons])),
+        mend="Mend what the reasons name; the next run does what is left to do.",
+        link=f"{ui_url.rstrip('/')}/runs/{run.run_id}" if ui_url else f"Run {run.run_id}",
+    )
+
+
+def _in_steps(steps: Sequence[str]) -> str:
+    return f": {', '.join(steps)}" if steps else ""
+
+
+def describe_failed_run(run: dg.DagsterRun, reasons: Sequence[str]) -> str:
     """Which run, and one line for each table that failed, without tracebacks or secrets."""
-    reasons = [f"  {event.step_key}: {_reason(event)}" for event in step_failures]
-    return redact("\n".join([f"run {run.run_id} of {run.job_name} failed:", *reasons]))
+    lines = [f"  {reason}" for reason in reasons]
+    return redact("\n".join([f"run {run.run_id} of {run.job_name} failed:", *lines]))
+
+
+def reasons_of(step_failures: Sequence[dg.DagsterEvent]) -> list[str]:
+    """One line for each step that failed."""
+    return [f"{event.step_key}: {_reason(event)}" for event in step_failures]
 
 
 def _reason(event: dg.DagsterEvent) -> str:
@@ -24,3 +128,11 @@ def _reason(event: dg.DagsterEvent) -> str:
     while error is not None and error.cause is not None:
         error = error.cause
     return error.message.strip() if error is not None else "no reason given"
+
+
+def _thresholds(configuration: Configuration) -> Thresholds:
+    return Thresholds(
+        parked_rows_max=configuration.alerts.parked_rows_max,
+        follows_changes=False,
+        credential_days_min=configuration.alerts.credential_days_min,
+    )

@@ -4,7 +4,7 @@ Start reading here. Belongs here: putting the pieces together, the right environ
 tables, the links that parents have or would get. Does not belong here: any step of a pass.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -20,6 +20,7 @@ from dv_sync_pipeline.sync.mapping import Parent, TableMapping, agree, fingerpri
 from dv_sync_pipeline.sync.matching import match_rows
 from dv_sync_pipeline.sync.ordering import in_dependency_order
 from dv_sync_pipeline.sync.reconcile import plan, reconcile, remove_gone
+from dv_sync_pipeline.sync.recording import recorded
 from dv_sync_pipeline.sync.report import Progress, ProgressListener, TableReport, TableVerdict
 from dv_sync_pipeline.sync.second_pass import plan_deferred_lookups, set_deferred_lookups
 from dv_sync_pipeline.sync.turns import turn
@@ -107,6 +108,9 @@ class Engine:
             return report
         self.ledger.remember_environments(organizations)
         self._assumed_links.clear()
+        return await self._recorded(self._reconcile(table, progress), table, mode="reconcile")
+
+    async def _reconcile(self, table: str, progress: ProgressListener) -> TableReport:
         async with turn(self.ledger, table, clock=self.clock) as ensure_turn:
             task = await self._pass(table, self._known_links, progress, _without_deferred)
             return await reconcile(
@@ -128,6 +132,10 @@ class Engine:
             return await plan_deferred_lookups(
                 replace(preview, mapping=preview.mapping.only_deferred)
             )
+        work = self._set_deferred_lookups(table, progress)
+        return await self._recorded(work, table, mode="deferred lookups")
+
+    async def _set_deferred_lookups(self, table: str, progress: ProgressListener) -> TableReport:
         async with turn(self.ledger, table, clock=self.clock) as ensure_turn:
             task = await self._pass(table, self._known_links, progress, _only_deferred)
             return await set_deferred_lookups(task, ensure_turn=ensure_turn)
@@ -139,9 +147,17 @@ class Engine:
         are held until a person approves exactly this list.
         """
         await self.check_environments()
+        return await self._recorded(self._remove(table, progress), table, mode="removals")
+
+    async def _remove(self, table: str, progress: ProgressListener) -> TableReport:
         async with turn(self.ledger, table, clock=self.clock) as ensure_turn:
             task = await self._pass(table, self.ledger.links, progress, _without_columns)
             return await remove_gone(task, ensure_turn=ensure_turn)
+
+    async def _recorded(
+        self, work: Awaitable[TableReport], table: str, *, mode: str
+    ) -> TableReport:
+        return await recorded(work, ledger=self.ledger, clock=self.clock, table=table, mode=mode)
 
     async def verify(self, table: str, *, progress: ProgressListener = _ignore) -> TableVerdict:
         """Compare one table on both sides; writes nothing anywhere."""

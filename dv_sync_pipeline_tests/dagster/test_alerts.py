@@ -4,7 +4,6 @@ import dagster as dg
 import pytest
 
 from dv_sync_pipeline.definitions import build_definitions
-from dv_sync_pipeline.defs.sensors import report_failed_runs
 from dv_sync_pipeline.errors import SchemaMismatchError
 from dv_sync_pipeline_tests.worlds.scripted_engine import ScriptedEngine, hotels_configuration
 
@@ -19,10 +18,11 @@ def instance():
 @pytest.fixture
 def told_about(tmp_path, instance, capsys):
     """Fails the hotels with an error and returns what the sensor wrote."""
+    configuration = hotels_configuration(tmp_path)
 
     def fail_with(error):
         definitions = build_definitions(
-            configuration=hotels_configuration(tmp_path),
+            configuration=configuration,
             open_engine=ScriptedEngine({"contoso_hotel": error}).open,
         )
         job = definitions.resolve_job_def("reconcile_all")
@@ -35,7 +35,7 @@ def told_about(tmp_path, instance, capsys):
             dagster_event=event,
         )
         capsys.readouterr()
-        report_failed_runs(context.for_run_failure())
+        definitions.resolve_sensor_def("report_failed_runs")(context.for_run_failure())
         return capsys.readouterr().err.replace(result.run_id, "RUN")
 
     return fail_with

@@ -11,7 +11,9 @@ from dv_sync_pipeline.sync.ledger.environments import KnownEnvironments
 from dv_sync_pipeline.sync.ledger.leadership import Leader, Leadership
 from dv_sync_pipeline.sync.ledger.leases import Leases
 from dv_sync_pipeline.sync.ledger.links import Links
+from dv_sync_pipeline.sync.ledger.outbox import Outbox
 from dv_sync_pipeline.sync.ledger.parked import ParkedRows
+from dv_sync_pipeline.sync.ledger.passes import Passes
 from dv_sync_pipeline.sync.ledger.reconciles import Reconciles
 from dv_sync_pipeline.sync.ledger.removals import Removals
 from dv_sync_pipeline.sync.ledger.wakeups import WakeUps
@@ -28,5 +30,7 @@ class Ledger(
     Leases,
     Leadership,
     WakeUps,
+    Passes,
+    Outbox,
 ):
     """One state database; open it with `Ledger.open`, close it when done."""

@@ -55,6 +55,12 @@ class Links(Database):
             steps = [_links_frame(rows) for rows in result.partitions()]
         return pl.concat([LINKS_SCHEMA.to_frame(), *steps])
 
+    def count_links(self, table: str) -> int:
+        """How many links there are."""
+        query = sa.select(sa.func.count()).where(_links.c.table_name == table)
+        with self.reading() as connection:
+            return connection.scalar(query) or 0
+
     def save_links(self, table: str, links: pl.DataFrame) -> None:
         """Insert or replace links, given as `LINKS_SCHEMA`."""
         links = links.rename({name: column.name for name, column in _LINK_COLUMNS.items()})

@@ -35,6 +35,12 @@ class ParkedRows(Database):
         with self.reading() as connection:
             return [_parked_row(row) for row in connection.execute(query).mappings()]
 
+    def count_parked(self, table: str) -> int:
+        """How many rows wait."""
+        query = sa.select(sa.func.count()).where(_parked.c.table_name == table)
+        with self.reading() as connection:
+            return connection.scalar(query) or 0
+
     def replace_parked(
         self, table: str, rows: Sequence[ParkedRow], *, work: ParkedWork = ParkedWork.WRITE
     ) -> list[ParkedRow]:

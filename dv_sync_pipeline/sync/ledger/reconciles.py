@@ -52,6 +52,12 @@ class Reconciles(Database):
             )
         return settled != mapping
 
+    def is_reconcile_owed(self, table: str) -> bool:
+        """Whether a pass was begun and not completed, whatever its mapping."""
+        with self.reading() as connection:
+            query = sa.select(_reconciles.c.is_owed).where(_reconciles.c.table_name == table)
+            return bool(connection.scalar(query))
+
     def mapping_changed(self, table: str, *, mapping: str) -> bool:
         """Whether the last pass, completed or not, was made for another mapping."""
         with self.reading() as connection:

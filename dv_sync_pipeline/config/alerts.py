@@ -1,0 +1,27 @@
+"""`alerts:` of `sync.yaml`."""
+
+from pydantic import Field, SecretStr
+
+from dv_sync_pipeline.config.base import Model
+
+__all__ = ["Alerts"]
+
+
+class Alerts(Model):
+    """Whom to tell when something needs a person, and from where on."""
+
+    channels: tuple[SecretStr, ...] = Field(
+        default=(),
+        description="Where alerts go: addresses as Apprise writes them, for Teams workflows, "
+        "Slack, mail, webhooks and many more. They hold secrets: give them as variables. Without "
+        "any, alerts stand in the log of Dagster's sensors.",
+    )
+    parked_rows_max: int = Field(
+        default=0, ge=0, description="More parked rows of one table than this are a problem."
+    )
+    credential_days_min: int = Field(
+        default=14, ge=0, description="A credential that expires within so many days is a problem."
+    )
+    ui_url: str = Field(
+        default="", description="Address of Dagster's UI, for the links to runs in alerts."
+    )

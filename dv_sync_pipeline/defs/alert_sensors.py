@@ -1,0 +1,105 @@
+"""Sensors that tell a person: of failed runs, of tables that need one, and that it is over.
+
+Finding a problem and sending an alert are two sensors with the outbox in between: an alert that is
+raised while a channel is down would be lost if the sensor that finds it had to send it (DESIGN 5).
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from dv_sync_pipeline.config import Configuration
+from dv_sync_pipeline.defs.alerts import AlertDesk, describe_failed_run, failed_run, reasons_of
+
+__all__ = ["build_alert_sensors"]
+
+_LOOK_SECONDS = 30
+_DELIVER_SECONDS = 10
+_RUNNING = dg.DefaultSensorStatus.RUNNING
+
+
+def build_alert_sensors(configuration: Configuration) -> list[dg.SensorDefinition]:
+    """All of them, with default status running."""
+    return [
+        _build_report_failed_runs(configuration),
+        _build_report_recovered_runs(configuration),
+        _build_watch_tables(configuration),
+        _build_deliver_alerts(configuration),
+    ]
+
+
+def _build_report_failed_runs(configuration: Configuration) -> dg.SensorDefinition:
+    @dg.run_failure_sensor(
+        default_status=_RUNNING,
+        description="Writes every failed run of this code location into the log, with its reasons, "
+        "and raises an alert.",
+    )
+    def report_failed_runs(context: dg.RunFailureSensorContext) -> None:
+        """Runs of `dv-sync` are not seen here: they tell the person who started them."""
+        run, reasons = context.dagster_run, reasons_of(context.get_step_failure_events())
+        context.log.error(describe_failed_run(run, reasons))
+        problem = failed_run(run, reasons, ui_url=configuration.alerts.ui_url)
+        with AlertDesk.opened(configuration, clock=_utc_now) as desk:
+            desk.settle([problem], scope=_scope(run))
+
+    return report_failed_runs
+
+
+def _build_report_recovered_runs(configuration: Configuration) -> dg.SensorDefinition:
+    @dg.run_status_sensor(
+        run_status=dg.DagsterRunStatus.SUCCESS,
+        default_status=_RUNNING,
+        description="Tells that a job which had failed has succeeded.",
+    )
+    def report_recovered_runs(context: dg.RunStatusSensorContext) -> None:
+        with AlertDesk.opened(configuration, clock=_utc_now) as desk:
+            _log(context, desk.settle([], scope=_scope(context.dagster_run)))
+
+    return report_recovered_runs
+
+
+def _scope(run: dg.DagsterRun) -> str:
+    """A job fails and recovers as a whole."""
+    return f"runs of {run.job_name}"
+
+
+def _build_watch_tables(configuration: Configuration) -> dg.SensorDefinition:
+    @dg.sensor(
+        default_status=_RUNNING,
+        minimum_interval_seconds=_LOOK_SECONDS,
+        description="Looks for parked rows, held removals and other things that need a person.",
+    )
+    def watch_tables(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        with AlertDesk.opened(configuration, clock=_utc_now) as desk:
+            told = desk.look_at_tables()
+        _log(context, told)
+        return dg.SkipReason("; ".join(told) or "Nothing new.")
+
+    return watch_tables
+
+
+def _build_deliver_alerts(configuration: Configuration) -> dg.SensorDefinition:
+    @dg.sensor(
+        default_status=_RUNNING,
+        minimum_interval_seconds=_DELIVER_SECONDS,
+        description="Sends alerts that wait in the outbox, and tries those again that failed.",
+    )
+    def deliver_alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        with AlertDesk.opened(configuration, clock=_utc_now) as desk:
+            delivered, failures = desk.deliver()
+        _log(context, failures)
+        return dg.SkipReason(f"{delivered} alerts delivered, {len(failures)} channels failed.")
+
+    return deliver_alerts
+
+
+def _utc_now() -> datetime:
+    return datetime.now(tz=UTC)
+
+
+def _log(
+    context: dg.SensorEvaluationContext | dg.RunStatusSensorContext, lines: Sequence[str]
+) -> None:
+    for line in lines:
+        context.log.warning(line)

@@ -1,0 +1,94 @@
+"""How each table is, as the ledger knows it: what the status command, its page and alerts go by.
+
+Belongs here: reading the ledger into a few numbers for each table, and the one word that sums them
+up. No environment is asked, so it is cheap and says what the last pass has proven, not more.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from dv_sync_pipeline.config import Configuration, TableConfiguration
+from dv_sync_pipeline.sync.guards import reason_to_hold
+from dv_sync_pipeline.sync.ledger import Ledger
+from dv_sync_pipeline.sync.ledger.passes import Pass
+from dv_sync_pipeline.sync.ordering import in_dependency_order
+
+__all__ = ["State", "TableHealth", "health_of_tables"]
+
+
+class State(StrEnum):
+    """The one word for a table."""
+
+    IN_SYNC = "in sync"
+    BEHIND = "behind"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class TableHealth:
+    """One table.
+
+    Attributes:
+        table: logical name in the primary.
+        target: logical name in the secondary.
+        links: rows that are linked.
+        verified_through: when the last completed reconcile began; None if there never was one.
+        reconcile_owed: why a reconcile is owed; "" if none is.
+        parked: rows that wait for a person or a parent.
+        held: removals that wait for a person.
+        held_because: why they do.
+        passes: the last ones, oldest first.
+
+    """
+
+    table: str
+    target: str
+    links: int
+    verified_through: datetime | None
+    reconcile_owed: str
+    parked: int
+    held: int
+    held_because: str
+    passes: Sequence[Pass]
+
+    @property
+    def failure(self) -> str:
+        """Why the table is stopped; "" when its last pass was completed."""
+        return self.passes[-1].failure if self.passes else ""
+
+    @property
+    def state(self) -> State:
+        """Stopped when its last pass failed, behind when a reconcile is owed."""
+        if self.failure:
+            return State.STOPPED
+        return State.BEHIND if self.reconcile_owed else State.IN_SYNC
+
+
+def health_of_tables(configuration: Configuration, ledger: Ledger) -> list[TableHealth]:
+    """Every synchronized table, parents first; raises `LedgerError`."""
+    return [_health(table, ledger) for table in in_dependency_order(configuration.tables)]
+
+
+def _health(table: TableConfiguration, ledger: Ledger) -> TableHealth:
+    removals = ledger.removals(table.table)
+    held_because = reason_to_hold(removals, max_removals=table.max_removals)
+    verified_through = ledger.verified_through(table.table)
+    return TableHealth(
+        table=table.table,
+        target=table.target,
+        links=ledger.count_links(table.table),
+        verified_through=verified_through,
+        reconcile_owed=_reconcile_owed(table.table, ledger, verified_through),
+        parked=ledger.count_parked(table.table),
+        held=len(removals.removals) if held_because else 0,
+        held_because=held_because,
+        passes=ledger.passes(table.table),
+    )
+
+
+def _reconcile_owed(table: str, ledger: Ledger, verified_through: datetime | None) -> str:
+    if verified_through is None:
+        return "it has never been reconciled"
+    return "the last reconcile was not completed" if ledger.is_reconcile_owed(table) else ""
