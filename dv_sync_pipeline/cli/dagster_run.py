@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dagster import DagsterEvent
+
 from dv_sync_pipeline.cli.dagster_home import open_instance
 from dv_sync_pipeline.cli.passes import Outcome, check_environments, tables_in_order
 from dv_sync_pipeline.config import Configuration, TableConfiguration
 from dv_sync_pipeline.definitions import build_definitions
+from dv_sync_pipeline.defs.alerts import describe_failed_run, reasons_of
 from dv_sync_pipeline.defs.jobs import RECONCILE_ALL
 from dv_sync_pipeline.defs.lineage import deferred_key, removals_key, secondary_key
 from dv_sync_pipeline.defs.resources import EngineOpener, RunListener
@@ -73,9 +76,23 @@ def _execute(
         result = job.execute_in_process(
             instance=instance, asset_selection=keys, raise_on_error=False, run_config=_SILENT
         )
-    if witness.interrupted or not (result.success or witness.failures):
+    failures = [event for event in result.all_events if event.is_step_failure]
+    if witness.interrupted or any(map(_is_interruption, failures)):
         raise KeyboardInterrupt
+    if not (result.success or witness.failures):
+        # Neither a table nor a person has stopped it: Dagster itself, or a mistake of ours.
+        raise RuntimeError(describe_failed_run(result.dagster_run, reasons_of(failures)))
     return result.run_id
+
+
+def _is_interruption(event: DagsterEvent) -> bool:
+    """Dagster turns Ctrl-C between two passes into a failed step."""
+    error = event.step_failure_data.error
+    while error is not None:
+        if "Interrupt" in (error.cls_name or ""):
+            return True
+        error = error.cause
+    return False
 
 
 def _to_remove_from(

@@ -259,3 +259,16 @@ def test_a_terminal_that_nobody_watches_sees_no_bars(dv_sync):
     engine = ScriptedEngine(steps=(("create", 5, 10), ("create", 10, 10)))
 
     assert dv_sync("sync", engine).err == ""
+
+
+def test_a_failure_of_dagsters_own_is_not_taken_for_an_interruption(dv_sync, monkeypatch):
+    """Neither a table nor a person stopped the run: its reason is told."""
+
+    def fail(_report):
+        raise OSError("the disk of the event log is full")
+
+    monkeypatch.setattr("dv_sync_pipeline.defs.assets.describe_report", fail)
+    ended = dv_sync("sync")
+
+    assert "the disk of the event log is full" in ended.err
+    assert "Interrupted" not in ended.err
