@@ -19,6 +19,7 @@ from dv_sync_pipeline.cli.emulator import emulator
 from dv_sync_pipeline.cli.parked import parked
 from dv_sync_pipeline.cli.plan import plan
 from dv_sync_pipeline.cli.removals import removals
+from dv_sync_pipeline.cli.status import status
 from dv_sync_pipeline.cli.surroundings import Surroundings
 from dv_sync_pipeline.cli.sync import sync
 from dv_sync_pipeline.cli.verify import verify
@@ -45,7 +46,7 @@ def dv_sync() -> None:
     """  # noqa: D301 - click wants the character, not its name
 
 
-for _command in (demo, sync, plan, verify, parked, removals, alerts, emulator):
+for _command in (demo, sync, plan, verify, status, parked, removals, alerts, emulator):
     dv_sync.add_command(_command)
 
 

@@ -26,6 +26,7 @@ from dv_sync_pipeline.sync.report import (
 )
 
 __all__ = [
+    "console_for_people",
     "print_approved",
     "print_dropped",
     "print_json",
@@ -97,7 +98,7 @@ def _redacted(value: Any) -> Any:
 
 def print_sync(outcome: Outcome[TableReport]) -> None:
     """The result table of a sync, then whatever needs a person."""
-    console = _console()
+    console = console_for_people()
     if outcome.results:
         console.print(_sync_table(outcome.results))
     _print_remarks(console, outcome.results)
@@ -154,7 +155,7 @@ def _print_parked(console: Console, rows: Iterable[ParkedRow]) -> None:
 
 def print_parked_rows(rows: Sequence[ParkedRow]) -> None:
     """Every row that waits: why, since when, and how often it was tried."""
-    console = _console()
+    console = console_for_people()
     if not rows:
         print_nothing_parked(as_json=False)
         return
@@ -180,7 +181,7 @@ def print_dropped(rows: Sequence[ParkedRow]) -> None:
 
 def print_removals(lists: Sequence[ShownRemovals], *, shown_max: int | None) -> None:
     """What is to be removed from each table, and what holds it back; `None` shows all rows."""
-    console = _console()
+    console = console_for_people()
     if not lists:
         console.print("No row is to be removed.")
     for each in lists:
@@ -208,7 +209,7 @@ def print_approved(found: ShownRemovals) -> None:
 
 def print_plan(outcome: Outcome[TableReport], *, shown_max: int | None) -> None:
     """Row by row what would change, grouped by what would be done; `None` shows all."""
-    console = _console()
+    console = console_for_people()
     for report in outcome.results:
         console.print(
             Text(
@@ -231,7 +232,7 @@ def _to_remove(report: TableReport) -> int:
 
 def print_verification(outcome: Outcome[TableVerdict], *, shown_max: int | None) -> None:
     """The verdict on each table, and the rows that differ."""
-    console = _console()
+    console = console_for_people()
     if outcome.results:
         console.print(_verdict_table(outcome.results))
     for verdict in outcome.results:
@@ -284,7 +285,7 @@ def _print_failures(console: Console, outcome: Outcome[Any]) -> None:
         console.print(Text(f"{table} was skipped, because a table it looks up failed", "yellow"))
 
 
-def _console() -> Console:
+def console_for_people() -> Console:
     """Standard output as it is now; not narrower than our tables when it is no terminal."""
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:

@@ -1,4 +1,4 @@
-"""How each table is, as the ledger knows it: what the status command, its page and alerts go by.
+"""How the pipeline and each of its tables is: what status, its page and alerts go by.
 
 Belongs here: reading the ledger into a few numbers for each table, and the one word that sums them
 up. No environment is asked, so it is cheap and says what the last pass has proven, not more.
@@ -11,11 +11,12 @@ from enum import StrEnum
 
 from dv_sync_pipeline.config import Configuration, TableConfiguration
 from dv_sync_pipeline.sync.guards import reason_to_hold
-from dv_sync_pipeline.sync.ledger import Ledger
+from dv_sync_pipeline.sync.ledger import Leader, Ledger
 from dv_sync_pipeline.sync.ledger.passes import Pass
 from dv_sync_pipeline.sync.ordering import in_dependency_order
+from dv_sync_pipeline.sync.wakeups import WaitingWakeUps
 
-__all__ = ["State", "TableHealth", "health_of_tables"]
+__all__ = ["Health", "State", "TableHealth", "health", "health_of_tables"]
 
 
 class State(StrEnum):
@@ -64,6 +65,47 @@ class TableHealth:
         if self.failure:
             return State.STOPPED
         return State.BEHIND if self.reconcile_owed else State.IN_SYNC
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The whole pipeline at one moment.
+
+    Attributes:
+        now: that moment (UTC).
+        tables: parents first.
+        waiting: changes that were announced and not looked at yet.
+        leader: the live run that follows changes; None when none does.
+        problems: titles of what people were told and is not over, oldest first.
+        alerts_waiting: messages that have not reached their channel.
+
+    """
+
+    now: datetime
+    tables: Sequence[TableHealth]
+    waiting: WaitingWakeUps
+    leader: Leader | None
+    problems: Sequence[str]
+    alerts_waiting: int
+
+    @property
+    def is_well(self) -> bool:
+        """Every table is in sync, and nothing waits for a person."""
+        in_sync = all(table.state is State.IN_SYNC for table in self.tables)
+        waiting = sum(table.parked + table.held for table in self.tables)
+        return in_sync and not waiting
+
+
+def health(configuration: Configuration, ledger: Ledger, *, now: datetime) -> Health:
+    """Everything at once; raises `LedgerError`."""
+    return Health(
+        now=now,
+        tables=health_of_tables(configuration, ledger),
+        waiting=ledger.waiting_wake_ups(),
+        leader=ledger.leader(),
+        problems=[title for title, _, _ in ledger.open_problems()],
+        alerts_waiting=len(ledger.waiting_alerts()),
+    )
 
 
 def health_of_tables(configuration: Configuration, ledger: Ledger) -> list[TableHealth]:
