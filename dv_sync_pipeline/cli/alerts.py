@@ -38,15 +38,20 @@ def list_alerts(surroundings: Surroundings, *, as_json: bool) -> int:
 
 
 @alerts.command("test", short_help="Send a test message through every channel.")
+@json_option
 @click.pass_obj
-def test_channels(surroundings: Surroundings) -> int:
+def test_channels(surroundings: Surroundings, *, as_json: bool) -> int:
     """Send one message to each of alerts.channels and tell which took it.
 
     \b
     Exit code  0  every channel took it
                2  no channel is set, or one did not take it
     """  # noqa: D301 - click wants the character, not its name
-    from dv_sync_pipeline.cli import passes, telling  # noqa: PLC0415 - see __init__
+    from dv_sync_pipeline.cli import output, passes, telling  # noqa: PLC0415 - see __init__
 
-    telling.send_test_messages(surroundings)
+    kinds = telling.send_test_messages(surroundings)
+    if as_json:
+        output.print_json_document({"taken": kinds})
+    else:
+        output.print_lines(f"{kind}: taken" for kind in kinds)
     return passes.DONE

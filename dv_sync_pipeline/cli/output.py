@@ -31,6 +31,7 @@ __all__ = [
     "print_dropped",
     "print_json",
     "print_json_document",
+    "print_lines",
     "print_nothing_parked",
     "print_parked_rows",
     "print_plan",
@@ -94,6 +95,12 @@ def _redacted(value: Any) -> Any:
             return [_redacted(item) for item in value]
         case _:
             return value
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Each on its own line, without secrets."""
+    for line in lines:
+        click.echo(redact(line))
 
 
 def print_sync(outcome: Outcome[TableReport]) -> None:

@@ -56,8 +56,11 @@ def print_alerts(problems: Sequence[OpenProblem], waiting: Sequence[Alert]) -> N
         click.echo("Nothing is wrong, and every alert was sent.")
 
 
-def send_test_messages(surroundings: Surroundings) -> None:
-    """One message through every channel; raises once all were tried, if one did not take it."""
+def send_test_messages(surroundings: Surroundings) -> list[str]:
+    """One message through every channel; returns the kinds of service that took it.
+
+    Raises `UnreachableError` once all were tried, if one did not take it.
+    """
     addresses = surroundings.configuration().alerts.channels
     if not addresses:
         raise ConfigurationError(
@@ -66,16 +69,17 @@ def send_test_messages(surroundings: Surroundings) -> None:
             mend='Add an address such as channels: ["${TEAMS_WORKFLOW}"]; '
             "https://github.com/caronc/apprise shows how to write it",
         )
-    failures = []
+    taken, failures = [], []
     for channel in open_channels(each.get_secret_value() for each in addresses):
         try:
             channel.send(title="Test of dv-sync alerts", text="It arrived.", is_recovery=True)
         except UnreachableError as error:
             failures.append(error)
         else:
-            click.echo(f"{channel.kind}: taken")
+            taken.append(channel.kind)
     if failures:
         raise failures[0] if len(failures) == 1 else _several(failures)
+    return taken
 
 
 def _several(failures: Sequence[UnreachableError]) -> UnreachableError:
