@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from dv_sync_pipeline.config import Configuration, parse
 from dv_sync_pipeline.sync.engine import Engine, open_engine
+from dv_sync_pipeline.sync.ledger.database import METADATA
 from dv_sync_pipeline.sync.report import TableReport, TableVerdict
 from dv_sync_pipeline.webapi.metadata import Column, ColumnKind
 from dv_sync_pipeline_tests.worlds.memory import (
@@ -150,6 +151,12 @@ class Hotels:
         """Verify every table in order."""
         async with self.open() as engine:
             return {name: await engine.verify(name) for name in engine.tables_in_order}
+
+    def lose_ledger(self) -> None:
+        """Everything that the ledger knows is gone, whichever kind of database it is in."""
+        database = sa.create_engine(self.configuration.ledger_url)
+        METADATA.drop_all(database)
+        database.dispose()
 
     def shown(self, name: str, *columns: str) -> dict[str, tuple[object, ...]]:
         """What a table of the secondary shows: id → the values of these columns."""

@@ -34,7 +34,14 @@ _MIGRATIONS: Mapping[int, Sequence[str]] = {}
 
 _OLDEST_VERSION = 2
 
+_ONE_CREATES: Mapping[str, str] = {
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": "SELECT pg_advisory_xact_lock(4717501)",
+}
+"""Kind of database → what keeps every other process from creating until this transaction ends."""
+
 BUSY_SECONDS_MAX = 30.0
+_CONNECT_SECONDS_MAX = 10
 _IDS_PER_STATEMENT = 10_000
 """SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535."""
 
@@ -57,7 +64,7 @@ class Database:
     def open(cls, url: str, *, busy_seconds_max: float = BUSY_SECONDS_MAX) -> Self:
         """Open, and create where there is none; a newer ledger is refused.
 
-        While another process writes, SQLite waits for at most `busy_seconds_max`.
+        While another process writes, ours waits for at most `busy_seconds_max`.
         Raises `ConfigurationError` when the address or its driver cannot be used.
         """
         ledger = cls(_create_engine(url, busy_seconds_max=busy_seconds_max))
@@ -74,9 +81,8 @@ class Database:
 
     def _create_or_check(self) -> None:
         with self.transaction() as connection:
-            if connection.dialect.name == "sqlite":
-                # Two processes may start on a fresh folder; one of them creates, the other waits.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            # Two processes may start on a fresh ledger; one of them creates, the other waits.
+            connection.exec_driver_sql(_ONE_CREATES[connection.dialect.name])
             METADATA.create_all(connection)
             found = connection.scalar(sa.select(_info.c.schema_version))
             if found is None:
@@ -121,8 +127,8 @@ def _explained() -> Iterator[None]:
         raise LedgerError(
             "the ledger cannot be used",
             why=redact(str(getattr(error, "orig", None) or error)),
-            mend="Free the disk or the lock; if the file is damaged, move it away and reconcile: "
-            "links come back by key",
+            mend="Free the disk or the lock, or start the database server; if the file is damaged, "
+            "move it away and reconcile: links come back by key",
         ) from error
 
 
@@ -155,13 +161,39 @@ def _create_engine(url: str, *, busy_seconds_max: float) -> sa.Engine:
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"ledger: the database driver {error.name} is not installed",
-            mend=f"Install {error.name} in the environment of dv-sync",
+            mend=f"Install {error.name} in the environment of dv-sync; for PostgreSQL, "
+            "pip install 'dv-sync-pipeline[postgres]'",
         ) from None
 
 
 def _create_engine_of(address: sa.URL, *, busy_seconds_max: float) -> sa.Engine:
-    if address.get_backend_name() != "sqlite":
-        return sa.create_engine(address, pool_pre_ping=True)
+    kind = address.get_backend_name()
+    if kind not in _ONE_CREATES:
+        raise ConfigurationError(
+            f"ledger: it cannot be kept in {kind}",
+            mend=f"Use one of {', '.join(_ONE_CREATES)}",
+        )
+    create = _create_sqlite if kind == "sqlite" else _create_postgresql
+    return create(address, busy_seconds_max=busy_seconds_max)
+
+
+def _create_postgresql(address: sa.URL, *, busy_seconds_max: float) -> sa.Engine:
+    if address.drivername == "postgresql":
+        # SQLAlchemy's own choice of a driver changes from version to version.
+        address = address.set(drivername="postgresql+psycopg")
+    settings = {"connect_timeout": _CONNECT_SECONDS_MAX, "application_name": "dv-sync"}
+    # A connection that the server has ended meanwhile is replaced before it is used.
+    engine = sa.create_engine(address, pool_pre_ping=True, connect_args=settings)
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: Any, _entry: ConnectionPoolEntry) -> None:
+        connection.execute(f"SET lock_timeout = {busy_seconds_max * 1000:.0f}")
+        connection.commit()
+
+    return engine
+
+
+def _create_sqlite(address: sa.URL, *, busy_seconds_max: float) -> sa.Engine:
     _prepare_file(address)
     engine = sa.create_engine(address, connect_args={"timeout": busy_seconds_max})
     sa.event.listen(engine, "connect", _configure_sqlite)

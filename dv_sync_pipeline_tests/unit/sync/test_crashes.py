@@ -11,6 +11,8 @@ from dv_sync_pipeline.sync.mapping import PRIMARY_ID, VERSION
 from dv_sync_pipeline_tests.worlds.memory import INACTIVE, Boundary, Killed, row_id
 from dv_sync_pipeline_tests.worlds.memory_hotels import Hotels
 
+pytestmark = pytest.mark.usefixtures("both_databases")
+
 RUNS_MAX = 200
 AFTER_THE_LEASE_SECONDS = 60
 

@@ -1,6 +1,7 @@
 """The state database keeps what it is told, refuses what it cannot trust, and gives turns."""
 
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -14,20 +15,6 @@ from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow
 
 MOMENT = datetime(2026, 1, 31, 2, 0, tzinfo=UTC)
 LASTS = timedelta(seconds=30)
-
-
-@pytest.fixture
-def url(tmp_path) -> str:
-    """Where the ledger will be."""
-    return f"sqlite:///{tmp_path / 'state' / 'ledger.db'}"
-
-
-@pytest.fixture
-def ledger(url):
-    """A new ledger."""
-    ledger = Ledger.open(url)
-    yield ledger
-    ledger.close()
 
 
 def links(*rows) -> pl.DataFrame:
@@ -117,6 +104,16 @@ def test_the_environments_of_the_first_run_are_remembered(ledger):
         ledger.remember_environments({"primary": "p", "secondary": "x"})
 
 
+def test_a_parked_row_takes_whatever_the_server_said(ledger):
+    """However long its message or code is."""
+    row = replace(
+        parked("a", message="x" * 9_000), code="SomeCodeThatIsLongerThanUsual", key="é" * 900
+    )
+    ledger.replace_parked("hotel", [row])
+
+    assert [row] == ledger.parked("hotel")
+
+
 def test_only_one_holder_has_the_lease(ledger):
     """Until it ends or is given back."""
     taken = [
@@ -142,34 +139,34 @@ def test_a_holder_cannot_give_back_the_lease_of_another(ledger):
     assert not ledger.take_lease("hotel", "first", now=MOMENT, lasts=LASTS)
 
 
-@pytest.mark.usefixtures("ledger")
-def test_the_ledger_is_for_its_user_alone(tmp_path):
+def test_the_file_is_for_its_user_alone(tmp_path):
     """It holds key values of rows."""
     folder = tmp_path / "state"
+    Ledger.open(f"sqlite:///{folder / 'ledger.db'}").close()
 
     assert 0o700 == stat.S_IMODE(folder.stat().st_mode)
     assert {0o600} == {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
 
 
-def test_a_ledger_of_a_newer_version_is_refused(url):
+def test_a_ledger_of_a_newer_version_is_refused(ledger_url):
     """Nothing is read from tables that may mean something else."""
-    Ledger.open(url).close()
-    database = sa.create_engine(url)
+    Ledger.open(ledger_url).close()
+    database = sa.create_engine(ledger_url)
     with database.begin() as connection:
         connection.execute(sa.text("UPDATE ledger_info SET schema_version = schema_version + 1"))
     database.dispose()
 
     with pytest.raises(LedgerError, match=f"has version {SCHEMA_VERSION + 1}.*Install"):
-        Ledger.open(url)
+        Ledger.open(ledger_url)
 
 
-def test_a_damaged_ledger_is_refused(url, tmp_path):
+def test_a_damaged_file_is_refused(tmp_path):
     """And the message says how to go on without it."""
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "ledger.db").write_bytes(b"not a database, but long enough to be one" * 9)
 
     with pytest.raises(LedgerError, match="move it away and reconcile"):
-        Ledger.open(url)
+        Ledger.open(f"sqlite:///{tmp_path / 'state' / 'ledger.db'}")
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
@@ -184,9 +181,10 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     ("address", "complaint"),
     [
         ("not an address:hunter2", "not the address of a database"),
-        ("nonsense://user:hunter2@host/ledger", "not the address of a database"),
-        ("mssql+nodriver://user:hunter2@host/ledger", "not the address of a database"),
-        ("oracle+oracledb://user:hunter2@host/ledger", "driver oracledb is not installed"),
+        ("nonsense://user:hunter2@host/ledger", "cannot be kept in nonsense"),
+        ("postgresql+nodriver://user:hunter2@host/ledger", "not the address of a database"),
+        ("oracle+oracledb://user:hunter2@host/ledger", "cannot be kept in oracle"),
+        ("postgresql+pg8000://user:hunter2@host/ledger", "driver pg8000 is not installed"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_told_and_not_repeated(address, complaint):

@@ -10,6 +10,8 @@ from dv_sync_pipeline.sync.report import ParkedReason
 from dv_sync_pipeline_tests.worlds.memory import ACTIVE, INACTIVE, MemoryDataverse, row_id
 from dv_sync_pipeline_tests.worlds.memory_hotels import Hotels
 
+pytestmark = pytest.mark.usefixtures("both_databases")
+
 NUMBERS = (
     "read",
     "created",
@@ -244,8 +246,7 @@ def test_a_lost_ledger_is_rebuilt_by_key(hotels):
     hotels.hotel(1)
     hotels.room(1, 1)
     sync(hotels)
-    for file in hotels.configuration.state.iterdir():
-        file.unlink()
+    hotels.lose_ledger()
 
     writes = writes_of(hotels, lambda: sync(hotels))
 

@@ -1,0 +1,39 @@
+"""A process that takes many turns on one table: `python -m ... ADDRESS NAME TURNS FENCE`.
+
+During each turn it alone may hold the fence, a file; it fails if somebody else does. What it has
+done, it prints: how often it had to wait.
+"""
+
+import os
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from dv_sync_pipeline.sync.ledger import Ledger
+
+LASTS = timedelta(seconds=60)
+PAUSE_SECONDS = 0.001
+
+
+def main(address: str, name: str, turns: int, fence: Path) -> None:
+    """Open the ledger, which may be new, and take the turns."""
+    ledger = Ledger.open(address)
+    print(sum(_take_turn(ledger, name, fence) for _ in range(turns)))  # noqa: T201 - the result
+    ledger.close()
+
+
+def _take_turn(ledger: Ledger, name: str, fence: Path) -> int:
+    waited = 0
+    while not ledger.take_lease("hotel", name, now=datetime.now(UTC), lasts=LASTS):
+        waited += 1
+        time.sleep(PAUSE_SECONDS)
+    os.close(os.open(fence, os.O_CREAT | os.O_EXCL))
+    time.sleep(PAUSE_SECONDS)
+    fence.unlink()
+    ledger.release_lease("hotel", name)
+    return waited
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4]))
