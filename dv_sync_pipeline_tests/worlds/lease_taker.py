@@ -1,7 +1,7 @@
 """A process that takes many turns on one table: `python -m ... ADDRESS NAME TURNS FENCE`.
 
-During each turn it alone may hold the fence, a file; it fails if somebody else does. What it has
-done, it prints: how often it had to wait.
+It says `ready`, and begins when it is sent a line. During each turn it alone may hold the fence, a
+file; it fails if somebody else does. In the end it tells how often it had to wait.
 """
 
 import os
@@ -17,8 +17,10 @@ PAUSE_SECONDS = 0.001
 
 
 def main(address: str, name: str, turns: int, fence: Path) -> None:
-    """Open the ledger, which may be new, and take the turns."""
+    """Open the ledger, which may be new, wait for the word, and take the turns."""
     ledger = Ledger.open(address)
+    print("ready", flush=True)  # noqa: T201 - for whoever started us
+    sys.stdin.readline()
     print(sum(_take_turn(ledger, name, fence) for _ in range(turns)))  # noqa: T201 - the result
     ledger.close()
 

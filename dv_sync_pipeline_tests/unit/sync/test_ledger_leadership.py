@@ -2,20 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
-from dv_sync_pipeline.sync.ledger import Leader, Ledger
+from dv_sync_pipeline.sync.ledger import Leader
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SILENCE = timedelta(seconds=8)
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    """A new ledger."""
-    ledger = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}")
-    yield ledger
-    ledger.close()
 
 
 def run(name, *, heard=NOON):

@@ -34,17 +34,25 @@ def test_many_may_open_a_new_ledger_at_the_same_moment(ledger_url):
 
 def test_two_processes_take_turns(ledger_url, tmp_path):
     """Each gets all its turns, never during a turn of the other, and has to wait for it."""
-    taker = [sys.executable, "-m", "dv_sync_pipeline_tests.worlds.lease_taker", ledger_url]
-    processes = [
+    program = [sys.executable, "-m", "dv_sync_pipeline_tests.worlds.lease_taker", ledger_url]
+    takers = [
         subprocess.Popen(
-            [*taker, name, str(TURNS), str(tmp_path / "fence")], stdout=subprocess.PIPE
+            [*program, name, str(TURNS), tmp_path / "fence"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for name in ("first", "second")
     ]
-    waited = [int(process.communicate(timeout=60)[0] or -1) for process in processes]
+    ready = [taker.stdout.readline() for taker in takers]
+    for taker in takers:
+        taker.stdin.write("go\n")
+        taker.stdin.flush()
+    waited = [taker.communicate(timeout=60)[0] for taker in takers]
 
-    assert [0, 0] == [process.returncode for process in processes]
-    assert sum(waited) > 0
+    assert ["ready\n"] * 2 == ready
+    assert [0, 0] == [taker.returncode for taker in takers]
+    assert sum(map(int, waited)) > 0
 
 
 def test_a_connection_that_the_server_ended_is_replaced(postgres, tmp_path):
