@@ -19,6 +19,8 @@ A row that Dataverse refuses is not an error: it is parked (`sync/writer.py`). E
 emulator's own protocol stand in `emulator/rows/replies.py`. No other module defines errors.
 """
 
+from collections.abc import Mapping
+
 __all__ = [
     "AccessError",
     "ConfigurationError",
@@ -84,7 +86,26 @@ class TableError(DvSyncError):
 
 
 class SchemaMismatchError(TableError):
-    """A table, column or key is not what `sync.yaml` says."""
+    """A table, column or key is not what `sync.yaml` says, or not what it was at the last run.
+
+    Attributes:
+        expected, actual: column or key → what it should be, and what it is, in words.
+
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str = "",
+        why: str = "",
+        mend: str = "",
+        expected: Mapping[str, str] | None = None,
+        actual: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(what, where=where, why=why, mend=mend)
+        self.expected = expected or {}
+        self.actual = actual or {}
 
 
 class IncompleteReadError(TableError):

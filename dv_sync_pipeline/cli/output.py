@@ -17,6 +17,7 @@ from dv_sync_pipeline.cli.complaints import describe_as_json, describe_as_text
 from dv_sync_pipeline.cli.passes import Outcome
 from dv_sync_pipeline.cli.waiting import ShownRemovals
 from dv_sync_pipeline.redact import redact
+from dv_sync_pipeline.sync.drift import Effect
 from dv_sync_pipeline.sync.report import (
     DifferenceKind,
     ParkedRow,
@@ -134,6 +135,7 @@ def _add_totals(table: Table, reports: Sequence[TableReport]) -> None:
 
 def _print_remarks(console: Console, reports: Sequence[TableReport]) -> None:
     for report in reports:
+        _print_drift(console, report)
         if report.mapping_changed:
             console.print(Text(f"{report.title}: the mapping changed since the last reconcile"))
         for count, remark in (
@@ -151,6 +153,13 @@ def _print_remarks(console: Console, reports: Sequence[TableReport]) -> None:
             if count:
                 console.print(Text(f"{report.title}: {count:,} {remark}"))
         _print_parked(console, report.parked_rows)
+
+
+def _print_drift(console: Console, report: TableReport) -> None:
+    """How the schemas differ where that did not stop the table."""
+    for difference in report.drift:
+        style = "yellow" if difference.effect is Effect.WARNS else ""
+        console.print(Text(redact(f"{report.title}: {difference}"), style=style))
 
 
 def _print_parked(console: Console, rows: Iterable[ParkedRow]) -> None:
@@ -228,6 +237,7 @@ def print_plan(outcome: Outcome[TableReport], *, shown_max: int | None) -> None:
         )
         if report.held:
             console.print(Text(f"  removals would be held: {report.held_because}", style="yellow"))
+        _print_drift(console, report)
         _print_differences(console, report.differences, shown_max=shown_max)
         _print_parked(console, report.parked_rows)
     _print_failures(console, outcome)

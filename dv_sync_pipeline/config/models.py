@@ -256,6 +256,8 @@ class TableConfiguration(Model):
         lookups: lookup columns → the tables they point to (primary names).
         associations: many-to-many relationships; each stands at one of its two tables.
         status: `direct` sets state and status reason; `none` leaves them alone.
+        status_values: status reason in the primary → status reason in the secondary; those that
+            are not named keep their number.
         deletes: what happens to a linked secondary row whose primary row is gone; `keep` only
             reports it.
         max_removals: more removals than this in one run wait for a person; by default 10 % of the
@@ -278,6 +280,7 @@ class TableConfiguration(Model):
     values: dict[LogicalName, dict[int, int]] = Field(default_factory=dict)
     filter: str = ""
     status: Literal["direct", "none"] = "direct"
+    status_values: dict[int, int] = Field(default_factory=dict)
     deletes: Literal["delete", "deactivate", "keep"] = "delete"
     max_removals: int | None = Field(default=None, ge=0)
     group: LogicalName = "tables"

@@ -5,13 +5,19 @@ configuration alone: no network while definitions load.
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from enum import Enum
 
 import dagster as dg
 
 from dv_sync_pipeline.config import Configuration, TableConfiguration
-from dv_sync_pipeline.defs.checks import no_parked_rows, no_parked_rows_spec
+from dv_sync_pipeline.defs.checks import (
+    no_parked_rows,
+    no_parked_rows_spec,
+    schema_compatible,
+    schema_compatible_spec,
+    schema_incompatible,
+)
 from dv_sync_pipeline.defs.failures import failure
 from dv_sync_pipeline.defs.lineage import (
     column_lineage,
@@ -23,7 +29,7 @@ from dv_sync_pipeline.defs.lineage import (
 )
 from dv_sync_pipeline.defs.record import ProgressLog, describe_report, record_of
 from dv_sync_pipeline.defs.resources import Synchronizer
-from dv_sync_pipeline.errors import DvSyncError
+from dv_sync_pipeline.errors import DvSyncError, SchemaMismatchError
 from dv_sync_pipeline.sync.deferral import deferred_lookups, parents_before
 from dv_sync_pipeline.sync.ordering import in_dependency_order
 from dv_sync_pipeline.sync.report import TableReport
@@ -158,16 +164,21 @@ def _build_asset(
             "dagster/table_name": table.target,
             "environment": dg.MetadataValue.url(url),
         },
-        check_specs=[no_parked_rows_spec(key)],
+        check_specs=[schema_compatible_spec(key), no_parked_rows_spec(key)],
     )
     def synchronized_table(
         context: dg.AssetExecutionContext,
         config: RunConfig,
         synchronizer: dg.ResourceParam[Synchronizer],
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster only knows the bare class here
-        report = _run(synchronizer.reconcile, table, context=context, config=config)
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg] # likewise
+        try:
+            report = _attempt(synchronizer.reconcile, table, context=context, config=config)
+        except DvSyncError as error:
+            if isinstance(error, SchemaMismatchError):
+                yield schema_incompatible(error, key)
+            raise failure(context, error) from None
         context.log.info(describe_report(report))
-        return _materialized(table, report)
+        yield _materialized(table, report)
 
     return synchronized_table
 
@@ -180,11 +191,22 @@ def _run(
     config: RunConfig,
 ) -> TableReport:
     """The pass; an error that we raise on purpose becomes a failure without chained tracebacks."""
-    progress = ProgressLog(context.log.info, monotonic=time.monotonic)
     try:
-        return run_pass(table.table, dry_run=config.dry_run, progress=progress)
+        return _attempt(run_pass, table, context=context, config=config)
     except DvSyncError as error:
         raise failure(context, error) from None
+
+
+def _attempt(
+    run_pass: Callable[..., TableReport],
+    table: TableConfiguration,
+    *,
+    context: dg.AssetExecutionContext,
+    config: RunConfig,
+) -> TableReport:
+    """The pass, its progress in the log of the run."""
+    progress = ProgressLog(context.log.info, monotonic=time.monotonic)
+    return run_pass(table.table, dry_run=config.dry_run, progress=progress)
 
 
 def _materialized(table: TableConfiguration, report: TableReport) -> dg.MaterializeResult[None]:
@@ -201,7 +223,7 @@ def _materialized(table: TableConfiguration, report: TableReport) -> dg.Material
             "changed": changed,
             "dagster/column_lineage": column_lineage(table),
         },
-        check_results=[no_parked_rows(report)],
+        check_results=[schema_compatible(report), no_parked_rows(report)],
     )
 
 

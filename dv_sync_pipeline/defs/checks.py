@@ -3,15 +3,29 @@
 These cost nothing, because the pass that materializes the table knows the answer.
 """
 
+from collections.abc import Mapping
+
 import dagster as dg
 
 from dv_sync_pipeline.defs.record import table_of_parked_rows
+from dv_sync_pipeline.errors import SchemaMismatchError
+from dv_sync_pipeline.redact import redact
+from dv_sync_pipeline.sync.drift import Effect
 from dv_sync_pipeline.sync.report import TableReport
 
-__all__ = ["no_parked_rows", "no_parked_rows_spec", "nothing_held", "nothing_held_spec"]
+__all__ = [
+    "no_parked_rows",
+    "no_parked_rows_spec",
+    "nothing_held",
+    "nothing_held_spec",
+    "schema_compatible",
+    "schema_compatible_spec",
+    "schema_incompatible",
+]
 
 _NAME = "no_parked_rows"
 _HELD_NAME = "no_held_removals"
+_SCHEMA_NAME = "schema_compatible"
 
 
 def no_parked_rows_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
@@ -50,3 +64,47 @@ def nothing_held(report: TableReport) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"held": report.held, "because": report.held_because or "nothing is held"},
     )
+
+
+def schema_compatible_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
+    """Promises the check; `schema_compatible` or `schema_incompatible` answers it."""
+    return dg.AssetCheckSpec(
+        _SCHEMA_NAME,
+        asset=key,
+        blocking=True,
+        description="Both environments have the columns, keys and choices that sync.yaml names.",
+    )
+
+
+def schema_compatible(report: TableReport) -> dg.AssetCheckResult:
+    """Nothing stopped the table; a warning where some rows may not fit."""
+    drift = {f"{each.environment} {each.part}": each for each in report.drift}
+    return dg.AssetCheckResult(
+        check_name=_SCHEMA_NAME,
+        passed=all(each.effect is not Effect.WARNS for each in report.drift),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "expected": _json({part: each.expected for part, each in drift.items()}),
+            "actual": _json({part: each.actual for part, each in drift.items()}),
+            "told": redact("\n".join(map(str, report.drift)) or "the schemas fit"),
+        },
+    )
+
+
+def schema_incompatible(error: SchemaMismatchError, key: dg.AssetKey) -> dg.AssetCheckResult:
+    """An error: nothing was written, and what needs the table is not tried."""
+    return dg.AssetCheckResult(
+        check_name=_SCHEMA_NAME,
+        asset_key=key,
+        passed=False,
+        severity=dg.AssetCheckSeverity.ERROR,
+        metadata={
+            "expected": _json(error.expected),
+            "actual": _json(error.actual),
+            "told": redact(str(error)),
+        },
+    )
+
+
+def _json(parts: Mapping[str, str]) -> dg.JsonMetadataValue:
+    return dg.MetadataValue.json({part: redact(text) for part, text in parts.items()})

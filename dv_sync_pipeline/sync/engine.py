@@ -15,6 +15,7 @@ from dv_sync_pipeline.config import Configuration, EnvironmentConfiguration, Tab
 from dv_sync_pipeline.errors import TableError, WrongEnvironmentError
 from dv_sync_pipeline.sync.comparison import Clock, Comparison, TablePass, compare_sides
 from dv_sync_pipeline.sync.deferral import deferred_lookups, parents_before
+from dv_sync_pipeline.sync.drift_rules import Schemas
 from dv_sync_pipeline.sync.ledger import Ledger
 from dv_sync_pipeline.sync.mapping import Parent, TableMapping, agree, fingerprint
 from dv_sync_pipeline.sync.matching import match_rows
@@ -26,6 +27,7 @@ from dv_sync_pipeline.sync.second_pass import plan_deferred_lookups, set_deferre
 from dv_sync_pipeline.sync.turns import turn
 from dv_sync_pipeline.sync.verification import verify
 from dv_sync_pipeline.webapi.client import Dataverse, connect
+from dv_sync_pipeline.webapi.metadata import TableSchema
 
 __all__ = ["Connect", "Engine", "open_engine"]
 
@@ -113,11 +115,14 @@ class Engine:
     async def _reconcile(self, table: str, progress: ProgressListener) -> TableReport:
         async with turn(self.ledger, table, clock=self.clock) as ensure_turn:
             task = await self._pass(table, self._known_links, progress, _without_deferred)
-            return await reconcile(
+            report = await reconcile(
                 task,
                 mapping_fingerprint=fingerprint(self.configuration.table(table), task.mapping),
                 ensure_turn=ensure_turn,
             )
+        for environment, schema in self._schemas_of(task.mapping):
+            self.ledger.remember_schema(environment.name, schema)
+        return report
 
     async def set_deferred_lookups(
         self, table: str, *, dry_run: bool = False, progress: ProgressListener = _ignore
@@ -235,11 +240,18 @@ class Engine:
             return await match_rows(parent, primary=self.primary, secondary=self.secondary)
         return links(parent.table)
 
+    def _schemas_of(self, mapping: TableMapping) -> list[tuple[Dataverse, TableSchema]]:
+        return [(self.primary, mapping.primary), (self.secondary, mapping.secondary)]
+
     async def _agree(self, table: TableConfiguration) -> TableMapping:
         return agree(
             table,
-            primary=await self.primary.describe(table.table),
-            secondary=await self.secondary.describe(table.target),
+            schemas=Schemas(
+                await self.primary.describe(table.table),
+                await self.secondary.describe(table.target),
+                self.ledger.schema_seen(self.primary.name, table.table),
+                self.ledger.schema_seen(self.secondary.name, table.target),
+            ),
             targets={other.table: other.target for other in self.configuration.tables},
             deferred=self._deferred(table.table),
         )

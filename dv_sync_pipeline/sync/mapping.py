@@ -4,7 +4,6 @@ Belongs here: the checks before any write (DESIGN 4, Failures: stop rather than 
 mapping that all later steps follow. Does not belong here: values of rows.
 """
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -14,6 +13,8 @@ import polars as pl
 from dv_sync_pipeline.config import Constant, LookupConfiguration, TableConfiguration
 from dv_sync_pipeline.errors import IncompleteReadError, SchemaMismatchError
 from dv_sync_pipeline.sync.deferral import self_lookups
+from dv_sync_pipeline.sync.drift import SchemaDifference, raise_if_stopped
+from dv_sync_pipeline.sync.drift_rules import STATUS_COLUMNS, Schemas, find_differences
 from dv_sync_pipeline.sync.values import MAPPABLE_KINDS, VALUE_TYPES, frame_of_rows
 from dv_sync_pipeline.webapi.metadata import Association, Column, ColumnKind, TableSchema
 
@@ -32,8 +33,6 @@ __all__ = [
     "agree",
     "fingerprint",
 ]
-
-STATUS_COLUMNS = ("statecode", "statuscode")
 
 # Names of our own columns in frames; logical names cannot begin with @.
 PRIMARY_ID = "@primary_id"
@@ -142,6 +141,7 @@ class TableMapping:
         key: names in the frames of the key columns; empty when rows are matched by GUID.
         deferred: names in the frames of lookups that are set after the tables they point to.
         has_status: state and status reason are kept equal too.
+        drift: what of the two schemas does not stop the table, and is to be told all the same.
 
     """
 
@@ -155,6 +155,7 @@ class TableMapping:
     key: tuple[str, ...]
     deferred: frozenset[str]
     has_status: bool
+    drift: tuple[SchemaDifference, ...] = ()
 
     @property
     def lookups(self) -> tuple[MappedColumn, ...]:
@@ -248,8 +249,7 @@ def fingerprint(configuration: TableConfiguration, mapping: TableMapping) -> str
 def agree(
     configuration: TableConfiguration,
     *,
-    primary: TableSchema,
-    secondary: TableSchema,
+    schemas: Schemas,
     targets: Mapping[str, str],
     deferred: Collection[str] = (),
 ) -> TableMapping:
@@ -259,18 +259,18 @@ def agree(
     that are set in a second pass. Raises `SchemaMismatchError` that names table, column and
     environment.
     """
-    second_pass = {*deferred, *self_lookups(configuration)}
-    agreement = _Agreement(configuration, primary, secondary, targets, frozenset(second_pass))
-    key = () if configuration.matches_by_id else configuration.target_key
+    primary, secondary = schemas.primary, schemas.secondary
+    second_pass = frozenset({*deferred, *self_lookups(configuration)})
+    agreement = _Agreement(configuration, primary, secondary, targets, second_pass)
     names = {**configuration.target_columns, **agreement.other_columns()}
+    drift = find_differences(configuration, schemas, names=names, targets=targets)
+    raise_if_stopped(drift, table=configuration.table)
     columns = tuple(agreement.on_column(source, target) for source, target in names.items())
-    columns = _with_currency(columns, configuration, primary, secondary)
-    _check_key(key, secondary)
     return TableMapping(
         table=configuration.table,
         primary=primary,
         secondary=secondary,
-        columns=columns,
+        columns=_with_currency(columns, configuration, primary, secondary),
         constants=tuple(
             _constant(name, value, secondary) for name, value in configuration.constants.items()
         ),
@@ -279,9 +279,10 @@ def agree(
             for each in configuration.associations
         ),
         filter=configuration.filter,
-        key=key,
+        key=() if configuration.matches_by_id else configuration.target_key,
         deferred=frozenset(configuration.target_columns[name] for name in deferred),
-        has_status=_agree_on_status(configuration, primary, secondary),
+        has_status=configuration.status != "none" and set(STATUS_COLUMNS) <= primary.columns.keys(),
+        drift=drift,
     )
 
 
@@ -312,10 +313,7 @@ class _Agreement:
         }
 
     def on_column(self, source_name: str, target_name: str) -> MappedColumn:
-        source = _find_column(source_name, self.primary, environment="primary")
-        target = _find_column(target_name, self.secondary, environment="secondary")
-        _check_access(source, target, self.primary, self.secondary)
-        _check_comparable(source, target, self.secondary)
+        source, target = self.primary.columns[source_name], self.secondary.columns[target_name]
         return MappedColumn(
             source=source,
             target=target,
@@ -349,11 +347,7 @@ class _Agreement:
             return ()
         if source.name in self.second_pass:
             _check_can_wait(target, self.secondary)
-        parents = _parents_of(lookup, self.targets)
-        for parent in parents:
-            _check_direction(source, parent.table, self.primary, environment="primary")
-            _check_direction(target, parent.target, self.secondary, environment="secondary")
-        return parents
+        return _parents_of(lookup, self.targets)
 
 
 def _is_equal_by_itself(source: Column, target: Column) -> bool:
@@ -369,8 +363,7 @@ def _is_equal_by_itself(source: Column, target: Column) -> bool:
 
 
 def _constant(name: str, value: Constant, secondary: TableSchema) -> ConstantColumn:
-    target = _find_column(name, secondary, environment="secondary")
-    _check_access(target, target, secondary, secondary)
+    target = secondary.columns[name]
     if target.kind not in VALUE_TYPES or target.kind.is_lookup:
         raise _unfit_constant(name, secondary, why=f"it is of type {target.kind}")
     try:
@@ -436,17 +429,6 @@ def _parents_of(lookup: LookupConfiguration, targets: Mapping[str, str]) -> tupl
     )
 
 
-def _find_column(name: str, schema: TableSchema, *, environment: str) -> Column:
-    column = schema.columns.get(name)
-    if column is not None:
-        return column
-    closest = difflib.get_close_matches(name, schema.columns, n=1)
-    suggestion = f"Did you mean {closest[0]}?" if closest else "Correct it in sync.yaml"
-    raise SchemaMismatchError(
-        f"the table {schema.name} has no column {name}", where=environment, mend=suggestion
-    )
-
-
 def _find_association(
     relationship: str, other: str, schema: TableSchema, environment: str
 ) -> Association:
@@ -460,108 +442,6 @@ def _find_association(
         why=f"it has {_listed(known) or 'none'}",
         mend="Correct associations in sync.yaml",
     )
-
-
-def _check_access(
-    source: Column, target: Column, primary: TableSchema, secondary: TableSchema
-) -> None:
-    if not source.valid_for_read:
-        raise SchemaMismatchError(
-            f"{primary.name}.{source.name} cannot be read", where="primary", mend=_LEAVE_OUT
-        )
-    if not target.valid_for_read:
-        raise SchemaMismatchError(
-            f"{secondary.name}.{target.name} cannot be read back",
-            where="secondary",
-            mend=_LEAVE_OUT,
-        )
-    if not (target.valid_for_create and target.valid_for_update):
-        # What is sent for such a column is dropped without a word (DATAVERSE 3.2).
-        raise SchemaMismatchError(
-            f"{secondary.name}.{target.name} cannot be written", where="secondary", mend=_LEAVE_OUT
-        )
-
-
-_LEAVE_OUT = "Leave it out of sync.yaml"
-
-
-def _check_comparable(source: Column, target: Column, secondary: TableSchema) -> None:
-    where = f"table {secondary.name}"
-    for column, environment in ((source, "primary"), (target, "secondary")):
-        if column.kind not in VALUE_TYPES:
-            raise SchemaMismatchError(
-                f"{column.name} is of type {column.kind}, which is not synchronized",
-                where=f"{environment}, {where}",
-                mend=_LEAVE_OUT,
-            )
-    difference = _difference_in_type(source, target)
-    if difference:
-        raise SchemaMismatchError(
-            f"{source.name} cannot be kept equal in {target.name}: {difference}",
-            where=where,
-            mend="Make the two columns alike, or leave this one out of sync.yaml",
-        )
-
-
-def _difference_in_type(source: Column, target: Column) -> str:
-    """In words what keeps the secondary from showing the primary's values; "" when nothing."""
-    families = VALUE_TYPES[source.kind].family, VALUE_TYPES[target.kind].family
-    if families[0] != families[1]:
-        return f"the primary holds a {families[0]}, the secondary a {families[1]}"
-    if source.date_time_behavior != target.date_time_behavior:
-        return (
-            f"dates behave as {source.date_time_behavior} in the primary "
-            f"and as {target.date_time_behavior} in the secondary"
-        )
-    if (source.precision or 0) > (target.precision or 0) and target.precision is not None:
-        # It would be rounded, found different, and written again in every run.
-        return f"{source.precision} digits after the point do not fit in {target.precision}"
-    return ""
-
-
-def _check_direction(column: Column, parent: str, schema: TableSchema, *, environment: str) -> None:
-    if parent not in column.targets:
-        raise SchemaMismatchError(
-            f"the lookup {schema.name}.{column.name} does not point to {parent}",
-            where=environment,
-            why=f"it points to {_listed(column.targets) or 'no table'}",
-            mend="Correct it under lookups in sync.yaml",
-        )
-
-
-def _check_key(key: tuple[str, ...], secondary: TableSchema) -> None:
-    if not key:
-        return
-    matching = [candidate for candidate in secondary.keys if set(candidate.columns) == set(key)]
-    if not matching:
-        known = "; ".join(_listed(candidate.columns) for candidate in secondary.keys)
-        raise SchemaMismatchError(
-            f"the table {secondary.name} has no alternate key on {_listed(key)}",
-            where="secondary",
-            why=f"its keys: {known or 'none'}",
-            mend="Create the key, correct key in sync.yaml, or match by GUID with key: id",
-        )
-    if not any(candidate.is_active for candidate in matching):
-        raise SchemaMismatchError(
-            f"the key {matching[0].name} of {secondary.name} is not active",
-            where="secondary",
-            why=f"its index is {matching[0].index_status or 'missing'}",
-            mend="Wait until Dataverse has built it; if it failed, remove the duplicates first",
-        )
-
-
-def _agree_on_status(
-    configuration: TableConfiguration, primary: TableSchema, secondary: TableSchema
-) -> bool:
-    if configuration.status == "none":
-        return False
-    has_status = [set(STATUS_COLUMNS) <= schema.columns.keys() for schema in (primary, secondary)]
-    if has_status[0] != has_status[1]:
-        raise SchemaMismatchError(
-            f"{primary.name} has a state in one environment only",
-            mend="Set status: none for this table in sync.yaml",
-        )
-    return has_status[0]
 
 
 def _listed(names: Iterable[str]) -> str:

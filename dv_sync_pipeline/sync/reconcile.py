@@ -128,6 +128,7 @@ class Meter:
     def __init__(self, task: TablePass) -> None:
         self.table = task.table
         self.deletes = task.settings.deletes
+        self.drift = task.mapping.drift
         self._task = task
         self._began = task.clock()
         self._traffic = self._total()
@@ -173,4 +174,5 @@ def report_of(
         verified_through=None if is_plan else comparison.began,
         parked_rows=parked[:PARKED_ROWS_SHOWN_MAX],
         differences=tuple(differences or ()),
+        drift=meter.drift,
     )

@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from dv_sync_pipeline.sync.drift import SchemaDifference
+
 __all__ = [
     "PARKED_ROWS_SHOWN_MAX",
     "DifferenceKind",
@@ -136,6 +138,8 @@ class TableReport:
         removed: rows that were deleted or deactivated, because their primary row is gone.
         held: rows that were to be removed and wait for the approval of a person.
         held_because: why they do.
+        drift: how the schemas of both sides differ, or have changed since the last run, where that
+            did not stop the table.
 
     """
 
@@ -163,6 +167,7 @@ class TableReport:
     removed: int = 0
     held: int = 0
     held_because: str = ""
+    drift: tuple[SchemaDifference, ...] = ()
 
     @property
     def title(self) -> str:

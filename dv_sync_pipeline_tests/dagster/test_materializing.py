@@ -10,6 +10,7 @@ from dv_sync_pipeline.errors import (
     SchemaMismatchError,
     WrongEnvironmentError,
 )
+from dv_sync_pipeline.sync.drift import DriftKind, SchemaDifference
 from dv_sync_pipeline.sync.report import (
     DifferenceKind,
     ParkedReason,
@@ -68,6 +69,16 @@ def metadata_of(result, key):
     """The metadata of the asset's materialization, as plain values."""
     (event,) = [e for e in result.get_asset_materialization_events() if e.asset_key == key]
     return {name: value.value for name, value in event.materialization.metadata.items()}
+
+
+def check_of(result, name):
+    """What Dagster shows of a check on hotels."""
+    (check,) = [
+        each
+        for each in result.get_asset_check_evaluations()
+        if (each.check_name, each.asset_key) == (name, HOTEL)
+    ]
+    return check
 
 
 def tables_reconciled(engine):
@@ -152,10 +163,9 @@ def test_parked_rows_are_a_table_that_a_person_can_read(run):
 def test_the_check_warns_of_parked_rows(run, parked, passed):
     """A warning does not fail the run: one bad row stops only itself."""
     result = run(ScriptedEngine({"contoso_hotel": a_report("contoso_hotel", parked=parked)}))
-    (check,) = [c for c in result.get_asset_check_evaluations() if c.asset_key == HOTEL]
+    check = check_of(result, "no_parked_rows")
 
-    assert (check.check_name, check.passed, check.severity, result.success) == (
-        "no_parked_rows",
+    assert (check.passed, check.severity, result.success) == (
         passed,
         dg.AssetCheckSeverity.WARN,
         True,
@@ -297,3 +307,40 @@ def test_held_removals_fail_a_check_as_a_warning(run):
     assert {"held": 3, "because": "3 of 4 rows would go"} == {
         name: value.value for name, value in check.metadata.items()
     }
+
+
+def test_schemas_that_do_not_fit_fail_a_blocking_check(run):
+    """With what was expected and what was found; the rooms below are not tried."""
+    error = SchemaMismatchError(
+        "contoso_hotel has no column contoso_stars any more",
+        expected={"secondary contoso_hotel.contoso_stars": "whole number"},
+        actual={"secondary contoso_hotel.contoso_stars": "none"},
+    )
+    engine = ScriptedEngine({"contoso_hotel": error})
+    check = check_of(run(engine), "schema_compatible")
+
+    assert (False, dg.AssetCheckSeverity.ERROR) == (check.passed, check.severity)
+    assert {"secondary contoso_hotel.contoso_stars": "whole number"} == (
+        check.metadata["expected"].value
+    )
+    assert {"secondary contoso_hotel.contoso_stars": "none"} == check.metadata["actual"].value
+    assert "contoso_room" not in tables_reconciled(engine)
+
+
+def test_schemas_that_fit_most_rows_are_a_warning(run):
+    """The table goes on, and so does what is below it."""
+    shorter = SchemaDifference(
+        DriftKind.TEXT_SHORTER,
+        "secondary",
+        "contoso_hotel.contoso_name",
+        "contoso_hotel.contoso_name is shorter",
+        expected="100 characters as in the primary",
+        actual="20",
+        mend="Make it longer",
+    )
+    engine = ScriptedEngine({"contoso_hotel": a_report("contoso_hotel", drift=(shorter,))})
+    check = check_of(run(engine), "schema_compatible")
+
+    assert (False, dg.AssetCheckSeverity.WARN) == (check.passed, check.severity)
+    assert str(shorter) == check.metadata["told"].value
+    assert "contoso_room" in tables_reconciled(engine)

@@ -13,6 +13,7 @@ from dv_sync_pipeline.config import TableConfiguration
 from dv_sync_pipeline.emulator.tables import columns, define
 from dv_sync_pipeline.emulator.tables.schema import DateTimeBehavior
 from dv_sync_pipeline.errors import SchemaMismatchError
+from dv_sync_pipeline.sync.drift_rules import Schemas
 from dv_sync_pipeline.sync.mapping import agree
 from dv_sync_pipeline.webapi.metadata import Column, ColumnKind
 from dv_sync_pipeline_tests.worlds.emulated_pair import EmulatedPair
@@ -162,7 +163,7 @@ def mapped(column):
     """A table with this column on both sides, and in sync.yaml."""
     configuration = TableConfiguration(table="row", key="id", columns=["c"], status="none")
     schema = table("row", [column], status=False)
-    return agree(configuration, primary=schema, secondary=schema, targets={})
+    return agree(configuration, schemas=Schemas(schema, schema), targets={})
 
 
 def test_every_row_of_the_document_has_its_test():

@@ -16,6 +16,7 @@ from dv_sync_pipeline.sync.ledger.parked import ParkedRows
 from dv_sync_pipeline.sync.ledger.passes import Passes
 from dv_sync_pipeline.sync.ledger.reconciles import Reconciles
 from dv_sync_pipeline.sync.ledger.removals import Removals
+from dv_sync_pipeline.sync.ledger.schemas import SeenSchemas
 from dv_sync_pipeline.sync.ledger.wakeups import WakeUps
 
 __all__ = ["SCHEMA_VERSION", "Leader", "Ledger"]
@@ -27,6 +28,7 @@ class Ledger(
     Links,
     ParkedRows,
     Removals,
+    SeenSchemas,
     Leases,
     Leadership,
     WakeUps,

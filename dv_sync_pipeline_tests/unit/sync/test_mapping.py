@@ -6,6 +6,7 @@ import pytest
 
 from dv_sync_pipeline.config import TableConfiguration
 from dv_sync_pipeline.errors import SchemaMismatchError
+from dv_sync_pipeline.sync.drift_rules import Schemas
 from dv_sync_pipeline.sync.mapping import agree, fingerprint
 from dv_sync_pipeline.webapi.metadata import Column, ColumnKind, Key
 from dv_sync_pipeline_tests.worlds.memory import table
@@ -32,8 +33,10 @@ def agreed(configuration=CONFIGURATION, *, primary=(), secondary=(), key_status=
     there = table("property", list(theirs.values()))
     return agree(
         configuration,
-        primary=table("hotel", list(ours.values())),
-        secondary=replace(there, keys=(Key("by_code", ("code",), key_status),)),
+        schemas=Schemas(
+            primary=table("hotel", list(ours.values())),
+            secondary=replace(there, keys=(Key("by_code", ("code",), key_status),)),
+        ),
         targets={"hotel": "property", "brand": "brand"},
     )
 
@@ -69,17 +72,21 @@ def test_a_column_that_does_not_exist_is_named(columns, message):
         (None, Column("title", ColumnKind.STRING, valid_for_read=False), "cannot be read back"),
         (None, Column("title", ColumnKind.STRING, valid_for_create=False), "cannot be written"),
         (None, Column("title", ColumnKind.STRING, valid_for_update=False), "cannot be written"),
-        (None, Column("title", ColumnKind.INTEGER), "the primary holds a text, the secondary a wh"),
+        (
+            None,
+            Column("title", ColumnKind.INTEGER),
+            r"name cannot be kept equal in .*expected text.* found whole n",
+        ),
         (Column("name", ColumnKind.IMAGE), None, "ImageType, which is not synchronized"),
         (
             Column("name", ColumnKind.DECIMAL, precision=4),
             Column("title", ColumnKind.DECIMAL, precision=2),
-            "4 digits after the point do not fit in 2",
+            "cannot hold what hotel.name holds .expected 4 digits after the point, found 2",
         ),
         (
             Column("name", ColumnKind.DATE_TIME, date_time_behavior="UserLocal"),
             Column("title", ColumnKind.DATE_TIME, date_time_behavior="DateOnly"),
-            "behave as UserLocal in the primary and as DateOnly",
+            "expected date, behaving as UserLocal as in the primary, found date, behaving as DateO",
         ),
         (
             Column("brandid", ColumnKind.LOOKUP, targets=("account",)),
