@@ -195,6 +195,7 @@ class TableMapping:
             constants=tuple(constant for constant in self.constants if constant.name in kept),
             associations=(),
             has_status=False,
+            drift=(),
         )
 
     @property
