@@ -19,6 +19,7 @@ from dv_sync_pipeline.sync.values import MAPPABLE_KINDS, VALUE_TYPES, frame_of_r
 from dv_sync_pipeline.webapi.metadata import Association, Column, ColumnKind, TableSchema
 
 __all__ = [
+    "CURRENCY_COLUMN",
     "FOLDED_KEY",
     "KEY",
     "PRIMARY_ID",
@@ -44,7 +45,7 @@ FOLDED_KEY = "@folded_key"
 """The key as Dataverse compares it; null when a part of it is."""
 
 _VERSION_COLUMN = "versionnumber"
-_CURRENCY_COLUMN = "transactioncurrencyid"
+CURRENCY_COLUMN = "transactioncurrencyid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,15 +392,15 @@ def _with_currency(
     secondary: TableSchema,
 ) -> tuple[MappedColumn, ...]:
     """An amount is nothing without its currency: that is mapped too, and must be known there."""
-    if _CURRENCY_COLUMN in configuration.exclude | configuration.constants.keys():
+    if CURRENCY_COLUMN in configuration.exclude | configuration.constants.keys():
         return columns
     if all(column.target.kind is not ColumnKind.MONEY for column in columns):
         return columns
-    others = tuple(column for column in columns if column.name != _CURRENCY_COLUMN)
-    mapped = [column for column in columns if column.name == _CURRENCY_COLUMN]
+    others = tuple(column for column in columns if column.name != CURRENCY_COLUMN)
+    mapped = [column for column in columns if column.name == CURRENCY_COLUMN]
     schemas = (primary, secondary)
-    if not mapped and all(_CURRENCY_COLUMN in schema.columns for schema in schemas):
-        source, target = (schema.columns[_CURRENCY_COLUMN] for schema in schemas)
+    if not mapped and all(CURRENCY_COLUMN in schema.columns for schema in schemas):
+        source, target = (schema.columns[CURRENCY_COLUMN] for schema in schemas)
         mapped = [MappedColumn(source, target, parents=(_CURRENCY,))]
     return (*others, *(replace(column, must_be_known=True) for column in mapped))
 

@@ -29,16 +29,15 @@ from dv_sync_pipeline.webapi import (
     dependents,
     metadata,
     read,
-    registration,
     write,
 )
+from dv_sync_pipeline.webapi.administration import Administration
 from dv_sync_pipeline.webapi.associations import Pair
 from dv_sync_pipeline.webapi.auth import TakingTurns, application_users
 from dv_sync_pipeline.webapi.decoding import read_decoded
 from dv_sync_pipeline.webapi.dependents import Dependent
 from dv_sync_pipeline.webapi.metadata import Association, TableSchema
 from dv_sync_pipeline.webapi.odata import API_PATH
-from dv_sync_pipeline.webapi.steps import Endpoint, FoundEndpoint, RegistrationChange
 from dv_sync_pipeline.webapi.transport import (
     DEFAULT_PATIENCE,
     NO_PROXY,
@@ -156,6 +155,11 @@ class DataverseClient:
         """Requests so far."""
         return self._transport.traffic
 
+    @property
+    def administration(self) -> Administration:
+        """The same environment, seen by who sets it up or examines it."""
+        return Administration(self._transport)
+
     async def identify(self) -> Identity:
         """Who we are there; `WrongEnvironmentError` if not where the configuration says.
 
@@ -257,18 +261,6 @@ class DataverseClient:
         if table not in self._entity_sets:
             self._entity_sets[table] = await metadata.entity_set_of(self._transport, table)
         return self._entity_sets[table]
-
-    async def find_webhooks(self, name: str) -> FoundEndpoint | None:
-        """The webhook registration of that name; None if there is none."""
-        return await registration.find_endpoint(self._transport, name)
-
-    async def register_webhooks(self, wanted: Endpoint) -> tuple[RegistrationChange, ...]:
-        """Make a webhook registration as it should be; what was changed, nothing if it was so."""
-        return await registration.register_webhooks(self._transport, wanted)
-
-    async def remove_webhooks(self, name: str) -> tuple[RegistrationChange, ...]:
-        """Remove the webhook registration of that name; what was removed."""
-        return await registration.remove_webhooks(self._transport, name)
 
     async def delete_rows(self, schema: TableSchema, ids: Sequence[str]) -> list[Outcome]:
         """Delete rows; one that is not there is done. An unknown outcome may be sent again."""

@@ -24,6 +24,7 @@ from dv_sync_pipeline.errors import (
 )
 from dv_sync_pipeline.webapi.odata import API_PATH
 from dv_sync_pipeline.webapi.origin import request_target
+from dv_sync_pipeline.webapi.signals import Signals, read_signals
 from dv_sync_pipeline.webapi.verdict import Decision, Verdict, judge_answer, judge_failure
 
 __all__ = [
@@ -181,12 +182,18 @@ class Transport:
         self._patience = patience
         self._traffic = Traffic()
         self._has_answered = False
+        self._latest_headers = httpx.Headers()
         self._held_until = clockwork.clock()
 
     @property
     def traffic(self) -> Traffic:
         """Requests so far."""
         return self._traffic
+
+    @property
+    def signals(self) -> Signals:
+        """What the environment said of itself in its latest answer."""
+        return read_signals(self._latest_headers)
 
     async def read(self, resource: str, *, prefer: str = "") -> bytes:
         """The body of a GET; `resource` counts from the root of the Web API.
@@ -238,6 +245,10 @@ class Transport:
             raise self._error(verdict, _Request(method, resource))
         return verdict.body
 
+    async def let_pass(self, seconds: float) -> None:
+        """Wait, by the clock that all pauses go by."""
+        await self._clockwork.sleep(seconds)
+
     async def _exchange(self, request: _Request) -> Verdict:
         attempt = 1
         while True:
@@ -258,6 +269,7 @@ class Transport:
             except (httpx.RequestError, TimeoutError) as failure:
                 return judge_failure(failure)
         self._has_answered = True
+        self._latest_headers = answer.headers
         self._count(requests=len(answer.history))  # the 401 before a renewed token
         return judge_answer(answer)
 

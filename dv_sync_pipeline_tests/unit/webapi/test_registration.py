@@ -79,7 +79,7 @@ def by_hand(environment):
 
 def register(wanted=WANTED):
     """The action that registers."""
-    return lambda client: client.register_webhooks(wanted)
+    return lambda client: client.administration.register_webhooks(wanted)
 
 
 def titles(changes):
@@ -200,11 +200,11 @@ def test_removal_takes_everything_of_ours(acting, seen):
     """Steps and endpoint; a second time there is nothing to remove."""
     acting(register())
 
-    removed = acting(lambda client: client.remove_webhooks("dv-sync"))
+    removed = acting(lambda client: client.administration.remove_webhooks("dv-sync"))
 
     assert 6 == len(removed)
     assert [] == seen("serviceendpoints") + _steps(seen)
-    assert () == acting(lambda client: client.remove_webhooks("dv-sync"))
+    assert () == acting(lambda client: client.administration.remove_webhooks("dv-sync"))
 
 
 def test_what_others_registered_stays(acting, seen, by_hand):
@@ -214,7 +214,7 @@ def test_what_others_registered_stays(acting, seen, by_hand):
     ours = _steps(seen)[-1]["sdkmessageprocessingstepid"]
     by_hand("PATCH", f"/sdkmessageprocessingsteps({ours})", json={"name": "by hand"})
 
-    acting(lambda client: client.remove_webhooks("dv-sync"))
+    acting(lambda client: client.administration.remove_webhooks("dv-sync"))
 
     assert {"theirs", "dv-sync"} == {each["name"] for each in seen("serviceendpoints")}
     assert [*(f"theirs: {step.title}" for step in STEPS), "by hand"] == [
