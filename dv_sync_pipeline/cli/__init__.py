@@ -18,6 +18,7 @@ from dv_sync_pipeline.cli.demo import demo
 from dv_sync_pipeline.cli.emulator import emulator
 from dv_sync_pipeline.cli.parked import parked
 from dv_sync_pipeline.cli.plan import plan
+from dv_sync_pipeline.cli.provision import provision
 from dv_sync_pipeline.cli.removals import removals
 from dv_sync_pipeline.cli.status import status
 from dv_sync_pipeline.cli.surroundings import Surroundings
@@ -46,7 +47,7 @@ def dv_sync() -> None:
     """  # noqa: D301 - click wants the character, not its name
 
 
-for _command in (demo, sync, plan, verify, status, parked, removals, alerts, emulator):
+for _command in (demo, provision, sync, plan, verify, status, parked, removals, alerts, emulator):
     dv_sync.add_command(_command)
 
 

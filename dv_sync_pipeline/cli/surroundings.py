@@ -7,13 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
 if TYPE_CHECKING:
-    from dv_sync_pipeline.config import Configuration
+    from contextlib import AbstractAsyncContextManager
+
+    from dv_sync_pipeline.config import Configuration, EnvironmentConfiguration
     from dv_sync_pipeline.defs.resources import EngineOpener
+    from dv_sync_pipeline.webapi.client import DataverseClient
+
+    class Connect(Protocol):
+        """Opens the conversation with one environment."""
+
+        def __call__(
+            self, name: str, configuration: EnvironmentConfiguration, /
+        ) -> AbstractAsyncContextManager[DataverseClient]:
+            """`name` is "primary" or "secondary"."""
+
 
 __all__ = ["Surroundings", "all_option", "json_option", "limit_option", "tables_argument"]
 
@@ -25,11 +37,13 @@ class Surroundings:
     Attributes:
         variables: of the process environment.
         open_engine: how to come by an engine; None stands for the real one.
+        connect: how to come by an environment; None stands for the network.
 
     """
 
     variables: Mapping[str, str]
     open_engine: EngineOpener | None = None
+    connect: Connect | None = None
 
     def configuration(self) -> Configuration:
         """The file that `DV_SYNC_CONFIG` names, or ./sync.yaml; else `ConfigurationError`."""
@@ -44,6 +58,14 @@ class Surroundings:
         from dv_sync_pipeline.defs.resources import open_real_engine  # noqa: PLC0415 - likewise
 
         return open_real_engine
+
+    def connector(self) -> Connect:
+        """Theirs, or the network."""
+        if self.connect is not None:
+            return self.connect
+        from dv_sync_pipeline.webapi.client import connect  # noqa: PLC0415 - likewise
+
+        return connect
 
 
 tables_argument = click.argument("tables", nargs=-1, metavar="[TABLE]...")

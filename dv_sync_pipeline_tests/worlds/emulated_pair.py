@@ -25,6 +25,7 @@ from dv_sync_pipeline.webapi.client import DataverseClient, connect
 from dv_sync_pipeline_tests.worlds.memory_hotels import ENVIRONMENTS_YAML
 from dv_sync_pipeline_tests.worlds.served import TokenIsUser
 
+VARIABLES = {"SECRET": "no-secret"}
 AUTHORITY = "https://login.microsoftonline.com"
 
 
@@ -36,6 +37,7 @@ class Side:
         name: primary or secondary.
         store: its rows, to fill in tables before anything is asked over HTTP.
         user: id of the application user; administrators may do everything.
+        users: client id → id of another application user, if that id asks for a token.
         asked: every request, as method and path with query.
 
     """
@@ -44,6 +46,7 @@ class Side:
     store: Store
     user: str
     asked: list[str] = field(default_factory=list)
+    users: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         environment = EmulatedEnvironment(
@@ -56,8 +59,8 @@ class Side:
         return _Noting(httpx.ASGITransport(self._application), self.asked)
 
     def entra(self) -> httpx.BaseTransport:
-        """An authority that knows this one user."""
-        return httpx.MockTransport(lambda request: _token(request, self.user))
+        """An authority that knows these users."""
+        return httpx.MockTransport(lambda request: _token(request, self))
 
     async def send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         """One request by hand; it must succeed."""
@@ -89,7 +92,7 @@ class _Noting(httpx.AsyncBaseTransport):
         return await self._inner.handle_async_request(request)
 
 
-def _token(request: httpx.Request, user: str) -> httpx.Response:
+def _token(request: httpx.Request, side: Side) -> httpx.Response:
     tenant = request.url.path.split("/")[1]
     if request.url.path.endswith("openid-configuration"):
         base = f"{AUTHORITY}/{tenant}"
@@ -101,6 +104,8 @@ def _token(request: httpx.Request, user: str) -> httpx.Response:
                 "token_endpoint": f"{base}/oauth2/v2.0/token",
             },
         )
+    client_id = httpx.QueryParams(request.content.decode())["client_id"]
+    user = side.users.get(client_id, side.user)
     return httpx.Response(
         200, json={"access_token": user, "expires_in": 3600, "token_type": "Bearer"}
     )
@@ -139,32 +144,36 @@ class EmulatedPair:
     @property
     def configuration(self) -> Configuration:
         """As sync.yaml says."""
+        return parse(self.sync_yaml, VARIABLES, file=self.folder / "sync.yaml")
+
+    @property
+    def sync_yaml(self) -> str:
+        """The text of the configuration, which needs `VARIABLES`."""
         environments = ENVIRONMENTS_YAML.replace(
             "    credentials:", "    ca_file: ca.pem\n    credentials:"
         )
-        file = self.folder / "sync.yaml"
-        return parse(environments + self.tables_yaml, {"SECRET": "no-secret"}, file=file)
+        return environments + self.tables_yaml
+
+    def connect(
+        self, name: str, configuration: EnvironmentConfiguration
+    ) -> AbstractAsyncContextManager[DataverseClient]:
+        """Our client of the environment of that name."""
+        side = {"primary": self.primary, "secondary": self.secondary}[name]
+        return connect(
+            name,
+            configuration,
+            transport=side.transport(),
+            authority_transport=side.entra(),
+        )
 
     @asynccontextmanager
     async def engine(self) -> AsyncIterator[Engine]:
         """The engine, connected to both."""
-        sides = {"primary": self.primary, "secondary": self.secondary}
-
-        def connected(
-            name: str, configuration: EnvironmentConfiguration
-        ) -> AbstractAsyncContextManager[DataverseClient]:
-            side = sides[name]
-            return connect(
-                name,
-                configuration,
-                transport=side.transport(),
-                authority_transport=side.entra(),
-            )
 
         def clock() -> datetime:
             return datetime.now(UTC)
 
-        async with open_engine(self.configuration, clock=clock, connect=connected) as engine:
+        async with open_engine(self.configuration, clock=clock, connect=self.connect) as engine:
             yield engine
 
     async def sync(self) -> dict[str, TableReport]:

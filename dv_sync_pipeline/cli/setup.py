@@ -1,0 +1,142 @@
+"""What `dv-sync provision` does: joins configuration, connections and decisions.
+
+Belongs here: opening both environments as their administrators, and exit codes. Does not belong
+here: what is missing and how it is provided (`sync/provisioning.py`), how it is shown
+(`setup_output.py`).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TypeAlias, TypeVar
+
+from dv_sync_pipeline.cli.passes import DIFFERENCES_REMAIN, DONE, TABLE_FAILED
+from dv_sync_pipeline.cli.surroundings import Surroundings
+from dv_sync_pipeline.config import Configuration
+from dv_sync_pipeline.errors import ConfigurationError
+from dv_sync_pipeline.sync.engine import Engine
+from dv_sync_pipeline.sync.ledger import Ledger
+from dv_sync_pipeline.sync.provisioning import (
+    Gateway,
+    Provided,
+    Provision,
+    describe_situation,
+    find_missing,
+    provide,
+)
+from dv_sync_pipeline.sync.webhooks import endpoint_name
+from dv_sync_pipeline.webapi.client import DataverseClient
+from dv_sync_pipeline.webapi.steps import RegistrationChange
+
+__all__ = [
+    "exit_code_of_missing",
+    "exit_code_of_provided",
+    "find_what_is_missing",
+    "provide_missing",
+    "remove_webhooks",
+]
+
+_Result = TypeVar("_Result")
+_Work: TypeAlias = Callable[[DataverseClient, DataverseClient], Awaitable[_Result]]
+"""Given the primary and the secondary."""
+
+
+def find_what_is_missing(
+    surroundings: Surroundings, *, gateway_url: str | None
+) -> tuple[Provision, ...]:
+    """What `provide_missing` would provide; nothing is changed."""
+    configuration = surroundings.configuration()
+    gateway = _gateway(surroundings, url=gateway_url)
+
+    async def find(primary: DataverseClient, secondary: DataverseClient) -> tuple[Provision, ...]:
+        situation = await describe_situation(
+            configuration, primary=primary, secondary=secondary, gateway=gateway
+        )
+        return find_missing(configuration, situation)
+
+    return _with_both(surroundings, configuration, find)
+
+
+def provide_missing(surroundings: Surroundings, *, gateway_url: str | None) -> list[Provided]:
+    """Provide what is missing, and tell what became of each."""
+    configuration = surroundings.configuration()
+    gateway = _gateway(surroundings, url=gateway_url)
+
+    async def find_and_provide(
+        primary: DataverseClient, secondary: DataverseClient
+    ) -> list[Provided]:
+        situation = await describe_situation(
+            configuration, primary=primary, secondary=secondary, gateway=gateway
+        )
+        return await provide(
+            find_missing(configuration, situation),
+            administrations={each.name: each.administration for each in (primary, secondary)},
+            wanted=situation.wanted,
+        )
+
+    return _with_both(surroundings, configuration, find_and_provide)
+
+
+def remove_webhooks(surroundings: Surroundings) -> tuple[RegistrationChange, ...]:
+    """Remove our webhooks from the primary, and tell what was removed."""
+    configuration = surroundings.configuration()
+    primary = configuration.environments.primary.for_administrator
+
+    async def remove() -> tuple[RegistrationChange, ...]:
+        async with surroundings.connector()("primary", primary) as client:
+            await client.identify()
+            return await client.administration.remove_webhooks(endpoint_name(configuration))
+
+    return asyncio.run(remove())
+
+
+def exit_code_of_missing(missing: Sequence[Provision]) -> int:
+    """0 when nothing is missing."""
+    return DIFFERENCES_REMAIN if missing else DONE
+
+
+def exit_code_of_provided(provided: Sequence[Provided]) -> int:
+    """0 when everything could be provided."""
+    return TABLE_FAILED if any(each.error for each in provided) else DONE
+
+
+def _with_both(
+    surroundings: Surroundings, configuration: Configuration, work: _Work[_Result]
+) -> _Result:
+    async def run() -> _Result:
+        async with _administrators(surroundings, configuration) as (primary, secondary):
+            return await work(primary, secondary)
+
+    return asyncio.run(run())
+
+
+@asynccontextmanager
+async def _administrators(
+    surroundings: Surroundings, configuration: Configuration
+) -> AsyncIterator[tuple[DataverseClient, DataverseClient]]:
+    """Both environments, spoken to by their administrators, and certainly the right ones."""
+    connect = surroundings.connector()
+    environments = configuration.environments
+    async with (
+        connect("primary", environments.primary.for_administrator) as primary,
+        connect("secondary", environments.secondary.for_administrator) as secondary,
+    ):
+        ledger = Ledger.open(configuration.ledger_url)
+        try:
+            engine = Engine(configuration, primary, secondary, ledger, lambda: datetime.now(tz=UTC))
+            await engine.check_environments()
+        finally:
+            ledger.close()
+        yield primary, secondary
+
+
+def _gateway(surroundings: Surroundings, *, url: str | None) -> Gateway | None:
+    """The gateway that webhooks are to wake; None where there is none."""
+    url = url or surroundings.variables.get("DV_SYNC_GATEWAY_URL", "")
+    if not url:
+        return None
+    key = surroundings.variables.get("DV_SYNC_GATEWAY_KEY", "")
+    if not key:
+        raise ConfigurationError("the gateway has no key", mend="Set DV_SYNC_GATEWAY_KEY")
+    return Gateway(url, key)

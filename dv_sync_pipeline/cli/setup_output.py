@@ -1,0 +1,77 @@
+"""How `dv-sync provision` shows what is missing, and what became of it.
+
+Belongs here: layout and words of this command. Every text passes through `redact` on its way out.
+"""
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from dv_sync_pipeline.cli.complaints import describe_as_json, describe_as_text
+from dv_sync_pipeline.cli.output import console_for_people, print_json_document
+from dv_sync_pipeline.redact import redact
+from dv_sync_pipeline.sync.provisioning import Provided, Provision
+from dv_sync_pipeline.webapi.steps import RegistrationChange
+
+__all__ = ["print_missing", "print_provided", "print_removed"]
+
+
+def print_missing(missing: Sequence[Provision], *, as_json: bool) -> None:
+    """What is missing, by environment."""
+    if as_json:
+        print_json_document({"missing": missing})
+        return
+    console = console_for_people()
+    if not missing:
+        console.print("Nothing is missing.")
+        return
+    environment = ""
+    for each in missing:
+        if each.environment != environment:
+            environment = each.environment
+            console.print(Text(environment, style="bold"))
+        console.print(Text(redact(f"  {_title(each)}")))
+        console.print(Text(redact(f"      {each.why}"), style="dim"))
+    things = "One thing is" if len(missing) == 1 else f"{len(missing)} things are"
+    console.print(f"\n{things} missing. To provide them: dv-sync provision --apply")
+
+
+def print_provided(provided: Sequence[Provided], *, as_json: bool) -> None:
+    """What became of each thing that was missing."""
+    if as_json:
+        print_json_document({"provided": [_as_dict(each) for each in provided]})
+        return
+    console = console_for_people()
+    if not provided:
+        console.print("Nothing was missing.")
+    for each in provided:
+        mark, style = ("✗", "red") if each.error else ("✓", "green")
+        title = f"{mark} {each.provision.environment}  {_title(each.provision)}"
+        console.print(Text(redact(title), style=style))
+        if each.error:
+            console.print(Text(describe_as_text(each.error), style="red"))
+    if provided and not any(each.error for each in provided):
+        console.print("\nEverything is provided. Next: dv-sync doctor")
+
+
+def print_removed(removed: Sequence[RegistrationChange], *, as_json: bool) -> None:
+    """Which webhooks are gone."""
+    titles = [change.title for change in removed]
+    if as_json:
+        print_json_document({"removed": titles})
+        return
+    console = console_for_people()
+    if not removed:
+        console.print("There was no webhook of ours.")
+    for title in titles:
+        console.print(Text(f"✓ removed  primary  {title}", style="green"))
+
+
+def _as_dict(provided: Provided) -> dict[str, object]:
+    error = describe_as_json(provided.error) if provided.error else None
+    return {"provision": provided.provision, "error": error}
+
+
+def _title(provision: Provision) -> str:
+    table = f"{provision.table}: " if provision.table else ""
+    return f"{table}{provision.what}"
