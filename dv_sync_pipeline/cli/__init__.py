@@ -16,6 +16,7 @@ from dv_sync_pipeline.cli.alerts import alerts
 from dv_sync_pipeline.cli.complaints import describe_as_json, describe_as_text, exit_code_of
 from dv_sync_pipeline.cli.demo import demo
 from dv_sync_pipeline.cli.emulator import emulator
+from dv_sync_pipeline.cli.gateway import gateway
 from dv_sync_pipeline.cli.parked import parked
 from dv_sync_pipeline.cli.plan import plan
 from dv_sync_pipeline.cli.provision import provision
@@ -47,7 +48,21 @@ def dv_sync() -> None:
     """  # noqa: D301 - click wants the character, not its name
 
 
-for _command in (demo, provision, sync, plan, verify, status, parked, removals, alerts, emulator):
+_COMMANDS = (
+    demo,
+    provision,
+    sync,
+    plan,
+    verify,
+    status,
+    parked,
+    removals,
+    alerts,
+    gateway,
+    emulator,
+)
+
+for _command in _COMMANDS:
     dv_sync.add_command(_command)
 
 

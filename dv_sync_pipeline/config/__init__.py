@@ -20,6 +20,7 @@ from dv_sync_pipeline.config.document import (
     load_environments,
     parse,
 )
+from dv_sync_pipeline.config.gateway import Gateway
 from dv_sync_pipeline.config.models import (
     EVERY_COLUMN,
     AssociationConfiguration,
@@ -45,6 +46,7 @@ __all__ = [
     "Credential",
     "EnvironmentConfiguration",
     "Environments",
+    "Gateway",
     "LogicalName",
     "LookupConfiguration",
     "LookupTarget",

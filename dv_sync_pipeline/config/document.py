@@ -139,12 +139,8 @@ class _Document:
 
     def _scalar(self, node: yaml.Node, path: tuple[str | int, ...]) -> Any:
         text = node.value
-        if path and path[-1] == "client_secret" and not _VARIABLE.fullmatch(text):
-            raise self._error(
-                "a secret stands in the file",
-                node,
-                mend="Write client_secret: ${NAME} and set the variable, or use client_secret_file",
-            )
+        if _is_secret(path) and not _VARIABLE.fullmatch(text):
+            raise self._error("a secret stands in the file", node, mend=_HOW_TO_HIDE)
         if _VARIABLE.search(text):
             return _VARIABLE.sub(lambda match: self._substitute(match, node), text)
         loader = yaml.SafeLoader("")
@@ -199,6 +195,15 @@ class _Document:
         return path, self._lines.get(known, 1)
 
 
+_HOW_TO_HIDE = (
+    "Write ${NAME} in its place and set the variable, or use client_secret_file or key_files"
+)
+
+
+def _is_secret(path: tuple[str | int, ...]) -> bool:
+    return path[-1:] == ("client_secret",) or path[:2] == ("gateway", "keys")
+
+
 def _is_credential(part: str | int | None) -> bool:
     """Whether a part of a location is that of a credential: in the list, or on its own."""
     return isinstance(part, int) or part == "administrator"
@@ -248,5 +253,7 @@ def _resolved(value: Any, folder: Path) -> Any:
             return _resolve_paths(value, folder)
         case tuple() if value and isinstance(value[0], Model):
             return tuple(_resolve_paths(item, folder) for item in value)
+        case tuple() if value and isinstance(value[0], Path):
+            return tuple(folder / item for item in value)
         case _:
             return value

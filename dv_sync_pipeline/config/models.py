@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_v
 from dv_sync_pipeline.config.alerts import Alerts
 from dv_sync_pipeline.config.base import LogicalName, Model, check_logical_name, listed
 from dv_sync_pipeline.config.credentials import Credential
+from dv_sync_pipeline.config.gateway import Gateway
 from dv_sync_pipeline.errors import ConfigurationError
 from dv_sync_pipeline.redact import redact
 
@@ -380,6 +381,7 @@ class Configuration(Model):
         environments: the two environments.
         tables: the tables that are kept equal; their order does not matter.
         schedule: when everything is compared and repaired.
+        gateway: the receiver of webhooks.
         state: folder of the ledger, beside `sync.yaml` unless absolute.
         ledger: SQLAlchemy address of the ledger; without it, SQLite in `state`.
 
@@ -389,6 +391,7 @@ class Configuration(Model):
     tables: tuple[TableConfiguration, ...] = Field(min_length=1)
     schedule: Schedule = Schedule()
     alerts: Alerts = Alerts()
+    gateway: Gateway = Gateway()
     state: Path = Path(".dv-sync")
     ledger: SecretStr | None = Field(
         default=None,

@@ -5,7 +5,14 @@ import json
 import pytest
 
 from dv_sync_pipeline.emulator.trouble.behaviour import Behaviour
-from dv_sync_pipeline_tests.worlds.served import API, served_environment, webhook_receiver
+from dv_sync_pipeline_tests.worlds.served import (
+    API,
+    created_id,
+    only_id,
+    register_webhook,
+    served_environment,
+    webhook_receiver,
+)
 
 pytestmark = pytest.mark.usefixtures("emulator_only")
 
@@ -41,50 +48,9 @@ def receiver():
         yield one
 
 
-def one_id(client, path):
-    """The id of the only row that a query finds."""
-    rows = client.get(path).json()["value"]
-    assert 1 == len(rows), rows
-    return next(value for name, value in rows[0].items() if name.endswith("id"))
-
-
-def created_id(answer):
-    """The id in the answer to a create."""
-    assert 204 == answer.status_code, answer.text
-    return answer.headers["OData-EntityId"].rpartition("(")[2].rstrip(")")
-
-
 def register(client, receiver, message, *, table="contoso_hotel", **step):
-    """A step, as a client of the Web API registers it; returns its id."""
-    endpoint = {
-        "name": "sync hook",
-        "url": receiver.url,
-        "contract": 8,
-        "authtype": 4,
-        "authvalue": "s3cret",
-        "messageformat": 2,
-    }
-    endpoint_id = created_id(client.post("/serviceendpoints", json=endpoint))
-    message_id = one_id(client, f"/sdkmessages?$select=sdkmessageid&$filter=name eq '{message}'")
-    step = {
-        "name": f"sync: {message} of {table}",
-        "stage": 40,
-        "mode": 1,
-        "rank": 1,
-        "supporteddeployment": 0,
-        "asyncautodelete": True,
-        "eventhandler_serviceendpoint@odata.bind": f"/serviceendpoints({endpoint_id})",
-        "sdkmessageid@odata.bind": f"/sdkmessages({message_id})",
-        **step,
-    }
-    if table:
-        filter_id = one_id(
-            client,
-            "/sdkmessagefilters?$select=sdkmessagefilterid&$filter=primaryobjecttypecode eq "
-            f"'{table}' and sdkmessageid/name eq '{message}'",
-        )
-        step["sdkmessagefilterid@odata.bind"] = f"/sdkmessagefilters({filter_id})"
-    return created_id(client.post("/sdkmessageprocessingsteps", json=step))
+    """A step that posts to the receiver; returns its id."""
+    return register_webhook(client, message, receiver.url, key="s3cret", table=table, **step)
 
 
 def create_adlon(client, **values):
@@ -376,4 +342,4 @@ def test_every_table_has_filters(client):
         "'CreateMultiple' and primaryobjecttypecode eq 'contoso_hotel'"
     )
 
-    assert one_id(client, path)
+    assert only_id(client, path)

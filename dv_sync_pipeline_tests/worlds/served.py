@@ -130,6 +130,62 @@ def _serving(application, listener):
         thread.join()
 
 
+_AUTHENTICATIONS = {
+    "query": lambda key: {"authtype": 4, "authvalue": key},
+    "header": lambda key: {
+        "authtype": 5,
+        "authvalue": f'<settings><setting name="x-dv-sync-key" value="{key}" /></settings>',
+    },
+}
+
+
+def register_webhook(
+    client, message, url, *, key, table="contoso_hotel", authentication="query", **step
+):
+    """A step, as a client of the Web API registers it; returns its id."""
+    endpoint = {
+        "name": "sync hook",
+        "url": url,
+        "contract": 8,
+        "messageformat": 2,
+        **_AUTHENTICATIONS[authentication](key),
+    }
+    endpoint_id = created_id(client.post("/serviceendpoints", json=endpoint))
+    message_id = only_id(client, f"/sdkmessages?$select=sdkmessageid&$filter=name eq '{message}'")
+    step = {
+        "name": f"sync: {message} of {table}",
+        "stage": 40,
+        "mode": 1,
+        "rank": 1,
+        "supporteddeployment": 0,
+        "asyncautodelete": True,
+        "eventhandler_serviceendpoint@odata.bind": f"/serviceendpoints({endpoint_id})",
+        "sdkmessageid@odata.bind": f"/sdkmessages({message_id})",
+        **step,
+    }
+    if table:
+        filter_id = only_id(
+            client,
+            "/sdkmessagefilters?$select=sdkmessagefilterid&$filter=primaryobjecttypecode eq "
+            f"'{table}' and sdkmessageid/name eq '{message}'",
+        )
+        step["sdkmessagefilterid@odata.bind"] = f"/sdkmessagefilters({filter_id})"
+    return created_id(client.post("/sdkmessageprocessingsteps", json=step))
+
+
+def only_id(client, path):
+    """The id of the only row that a query finds."""
+    rows = client.get(path).json()["value"]
+    assert 1 == len(rows), rows
+    return next(value for name, value in rows[0].items() if name.endswith("id"))
+
+
+def created_id(answer):
+    """The id in the answer to a create."""
+    assert 204 == answer.status_code, answer.text
+    return answer.headers["OData-EntityId"].rpartition("(")[2].rstrip(")")
+
+
 @dataclass
 class Receiver:
     """Takes webhooks.

@@ -1,0 +1,169 @@
+"""The gateway as an ASGI application: which address leads where, and the way of one delivery.
+
+Belongs here: routes, composed in one place, and the order of steps. Each step is told elsewhere:
+admission, payload, storage, metrics. Does not belong here: sockets and signals (`serve.py`).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from dv_sync_pipeline.config import Configuration, Gateway
+from dv_sync_pipeline.errors import LedgerError
+from dv_sync_pipeline.gateway.admission import Keys, read_body
+from dv_sync_pipeline.gateway.metrics import Metrics
+from dv_sync_pipeline.gateway.payload import Payload, read_payload
+from dv_sync_pipeline.gateway.refusals import Refusal
+from dv_sync_pipeline.gateway.storage import Storage
+from dv_sync_pipeline.sync.ledger import Ledger
+
+__all__ = ["WAKE_UPS_PATH", "create_application"]
+
+WAKE_UPS_PATH = "/wake-ups"
+
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_CLOSE = {"connection": "close"}
+"""After a refusal the rest of the body is not waited for."""
+
+
+def create_application(
+    configuration: Configuration, ledger: Ledger, *, clock: Callable[[], datetime]
+) -> Starlette:
+    """The whole gateway; it stores in this ledger, which whoever opened it closes afterwards.
+
+    Raises `ConfigurationError` when there is no usable key.
+    """
+    settings = configuration.gateway
+    tables = tuple(table.table for table in configuration.tables)
+    keys = Keys(settings.read_keys())
+    metrics = Metrics(ledger, tables=tables, clock=clock)
+    storage = Storage(
+        ledger.store_wake_ups,
+        waiting_max=settings.waiting_max,
+        seconds_max=settings.store_seconds_max,
+    )
+    receiver = _Receiver(
+        settings, keys=keys, tables=frozenset(tables), storage=storage, metrics=metrics, clock=clock
+    )
+    figures = _Figures(metrics, keys=keys if settings.metrics_need_key else None)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_application: Starlette) -> AsyncIterator[None]:
+        yield
+        storage.close()
+
+    return Starlette(
+        routes=[
+            Route(WAKE_UPS_PATH, receiver.receive, methods=["POST"]),
+            Route("/healthz", _Health(storage).show),
+            Route("/metrics", figures.show),
+        ],
+        lifespan=lifespan,
+    )
+
+
+class _Receiver:
+    """Takes deliveries."""
+
+    def __init__(
+        self,
+        settings: Gateway,
+        *,
+        keys: Keys,
+        tables: frozenset[str],
+        storage: Storage,
+        metrics: Metrics,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._tables = tables
+        self._storage = storage
+        self._metrics = metrics
+        self._clock = clock
+
+    async def receive(self, request: Request) -> Response:
+        """Answer once the wake-ups are durable, or say why they are not."""
+        self._metrics.received()
+        outcome = await self._take(request, received=self._clock())
+        if isinstance(outcome, Refusal):
+            self._metrics.refused(outcome)
+            return _refusal_response(outcome)
+        stored, ignored = len(outcome.wake_ups), sorted(set(outcome.ignored))
+        return JSONResponse({"stored": stored, "ignored": ignored}, 202)
+
+    async def _take(self, request: Request, *, received: datetime) -> Payload | Refusal:
+        """One step after the other; the first that refuses ends it."""
+        if not self._keys.admit(request):
+            return Refusal.WRONG_KEY
+        body = await read_body(
+            request,
+            bytes_max=self._settings.body_bytes_max,
+            seconds_max=self._settings.body_seconds_max,
+        )
+        if isinstance(body, Refusal):
+            return body
+        payload = read_payload(body, tables=self._tables, received=received)
+        if isinstance(payload, Refusal):
+            return payload
+        return await self._store(payload, received=received)
+
+    async def _store(self, payload: Payload, *, received: datetime) -> Payload | Refusal:
+        if payload.wake_ups:
+            refusal = await self._storage.store(payload.wake_ups)
+            if refusal is not None:
+                return refusal
+            seconds = (self._clock() - received).total_seconds()
+            self._metrics.stored(payload.wake_ups, seconds=seconds)
+        self._metrics.ignored(payload.ignored)
+        return payload
+
+
+def _refusal_response(refusal: Refusal) -> Response:
+    return JSONResponse({"refused": refusal.text}, refusal.status, headers=_CLOSE)
+
+
+class _Health:
+    """Whether a wake-up could be stored right now."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    async def show(self, _request: Request) -> Response:
+        """For load balancers; a transaction is tried, so that it is no guess."""
+        refusal = await self._storage.store(())
+        if refusal is None:
+            return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": refusal.text}, refusal.status)
+
+
+class _Figures:
+    """For Prometheus.
+
+    Args:
+        metrics: the figures.
+        keys: needed to see them; None lets everybody.
+
+    """
+
+    def __init__(self, metrics: Metrics, *, keys: Keys | None) -> None:
+        self._metrics = metrics
+        self._keys = keys
+        self._turn = asyncio.Lock()
+
+    async def show(self, request: Request) -> Response:
+        """The figures, or 503 while the ledger cannot be read; one reading at a time."""
+        if self._keys is not None and not self._keys.admit(request):
+            return _refusal_response(Refusal.WRONG_KEY)
+        try:
+            async with self._turn:
+                text = await asyncio.to_thread(self._metrics.text)
+        except LedgerError:
+            return JSONResponse({"status": "the ledger cannot be read"}, 503)
+        return Response(text, headers={"content-type": _METRICS_TYPE})

@@ -1,0 +1,41 @@
+"""Every reason for which a request is turned away, with the status it is answered with.
+
+Belongs here: the table. What is refused is decided where it is read. No text repeats anything that
+the sender said, and none tells what is behind the gateway.
+"""
+
+from enum import Enum
+
+__all__ = ["Refusal"]
+
+
+class Refusal(Enum):
+    """Why a request is turned away.
+
+    Dataverse repeats a delivery once after 502, 503 and 504, and after nothing else (DATAVERSE
+    10.4): 503 stands for what may go better in a moment.
+
+    Attributes:
+        reason: as in the metrics.
+        status: of the answer.
+        text: for the person who looks at the sender's log.
+
+    """
+
+    WRONG_KEY = 401, "the key is missing or wrong"
+    NOT_JSON = 415, "the content type must be application/json"
+    TOO_LARGE = 413, "the body is too large"
+    TOO_SLOW = 408, "the body came too slowly"
+    CUT_OFF = 400, "the body is not complete"
+    MALFORMED = 400, "expected a webhook of Dataverse, {table, id, kind}, or a list of these"
+    BUSY = 503, "too many wake-ups wait to be stored"
+    NOT_STORED = 503, "the wake-up could not be stored"
+
+    def __init__(self, status: int, text: str) -> None:
+        self.status = status
+        self.text = text
+
+    @property
+    def reason(self) -> str:
+        """As in the metrics."""
+        return self.name.lower()
