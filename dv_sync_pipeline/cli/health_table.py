@@ -13,19 +13,18 @@ from dv_sync_pipeline.cli.surroundings import Surroundings
 from dv_sync_pipeline.redact import redact
 from dv_sync_pipeline.sync.health import Health, State, TableHealth, health
 from dv_sync_pipeline.sync.ledger import Ledger
-from dv_sync_pipeline.sync.ledger.passes import Pass
+from dv_sync_pipeline.sync.ledger.passes import Pass, PassKind
 
 __all__ = ["as_document", "print_health", "read_health"]
 
 _PASSES_SHOWN = 20
 _STYLES = {State.IN_SYNC: "green", State.BEHIND: "yellow", State.STOPPED: "bold red"}
-_STRIP = (
-    # What a pass was, and how the strip shows it: the first that fits.
-    (lambda done: bool(done.failure), "x", "bold red"),
-    (lambda done: done.parked + done.held > 0, "!", "yellow"),
-    (lambda done: done.differences > 0, "+", "green"),
-    (lambda _done: True, "·", "dim"),
-)
+_STRIP = {
+    PassKind.FAILED: ("x", "bold red"),
+    PassKind.WAITS: ("!", "yellow"),
+    PassKind.REPAIRED: ("+", "green"),
+    PassKind.QUIET: ("·", "dim"),
+}
 _LEGEND = "last runs: · nothing to do, + repaired, ! rows wait, x failed; the newest on the right"
 
 
@@ -80,8 +79,7 @@ def strip(passes: Sequence[Pass]) -> Text:
     """One character for each of the last passes."""
     text = Text()
     for done in passes[-_PASSES_SHOWN:]:
-        _, character, style = next(entry for entry in _STRIP if entry[0](done))
-        text.append(character, style=style)
+        text.append(*_STRIP[done.kind])
     return text
 
 

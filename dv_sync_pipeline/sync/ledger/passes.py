@@ -5,12 +5,13 @@ Belongs here: a short memory. Dagster keeps the runs themselves, with their logs
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 import sqlalchemy as sa
 
 from dv_sync_pipeline.sync.ledger.database import METADATA, Database, moment_text
 
-__all__ = ["PASSES_KEPT", "Pass", "Passes"]
+__all__ = ["PASSES_KEPT", "Pass", "PassKind", "Passes"]
 
 PASSES_KEPT = 60
 """Of each table; older ones are forgotten."""
@@ -28,6 +29,15 @@ _passes = sa.Table(
     sa.Column("held", sa.Integer, nullable=False),
     sa.Column("failure", sa.Text, nullable=False),
 )
+
+
+class PassKind(StrEnum):
+    """How a pass ended, in one word."""
+
+    FAILED = "failed"
+    WAITS = "waits"
+    REPAIRED = "repaired"
+    QUIET = "quiet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,15 @@ class Pass:
     parked: int = 0
     held: int = 0
     failure: str = ""
+
+    @property
+    def kind(self) -> PassKind:
+        """The word that matters most to a person."""
+        if self.failure:
+            return PassKind.FAILED
+        if self.parked or self.held:
+            return PassKind.WAITS
+        return PassKind.REPAIRED if self.differences else PassKind.QUIET
 
 
 class Passes(Database):
