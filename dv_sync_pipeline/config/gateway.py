@@ -35,7 +35,8 @@ class Gateway(Model):
         body_seconds_max: slower bodies are refused.
         store_seconds_max: a wake-up that is not stored by then is refused.
         waiting_max: so many wake-ups may wait in memory to be stored; more are refused at once.
-        metrics_need_key: whether `/metrics`, which names the tables, is for those with a key only.
+        metrics_need_key: whether `/metrics` and the status page, which name the tables, are for
+            those with a key only.
 
     """
 

@@ -20,7 +20,9 @@ from dv_sync_pipeline.gateway.admission import Keys, read_body
 from dv_sync_pipeline.gateway.metrics import Metrics
 from dv_sync_pipeline.gateway.payload import Payload, read_payload
 from dv_sync_pipeline.gateway.refusals import Refusal
+from dv_sync_pipeline.gateway.status_page import render_status_page
 from dv_sync_pipeline.gateway.storage import Storage
+from dv_sync_pipeline.sync.health import health
 from dv_sync_pipeline.sync.ledger import Ledger
 
 __all__ = ["WAKE_UPS_PATH", "create_application"]
@@ -28,6 +30,7 @@ __all__ = ["WAKE_UPS_PATH", "create_application"]
 WAKE_UPS_PATH = "/wake-ups"
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_PAGE_TYPE = "text/html; charset=utf-8"
 _CLOSE = {"connection": "close"}
 """After a refusal the rest of the body is not waited for."""
 
@@ -51,7 +54,11 @@ def create_application(
     receiver = _Receiver(
         settings, keys=keys, tables=frozenset(tables), storage=storage, metrics=metrics, clock=clock
     )
-    figures = _Figures(metrics, keys=keys if settings.metrics_need_key else None)
+    viewers = keys if settings.metrics_need_key else None
+    figures = _View(metrics.text, content_type=_METRICS_TYPE, keys=viewers)
+
+    def page() -> str:
+        return render_status_page(health(configuration, ledger, now=clock()))
 
     @contextlib.asynccontextmanager
     async def lifespan(_application: Starlette) -> AsyncIterator[None]:
@@ -63,6 +70,7 @@ def create_application(
             Route(WAKE_UPS_PATH, receiver.receive, methods=["POST"]),
             Route("/healthz", _Health(storage).show),
             Route("/metrics", figures.show),
+            Route("/", _View(page, content_type=_PAGE_TYPE, keys=viewers).show),
         ],
         lifespan=lifespan,
     )
@@ -143,27 +151,31 @@ class _Health:
         return JSONResponse({"status": refusal.text}, refusal.status)
 
 
-class _Figures:
-    """For Prometheus.
+class _View:
+    """Something to look at: the figures for Prometheus, the status page.
 
     Args:
-        metrics: the figures.
-        keys: needed to see them; None lets everybody.
+        render: makes the text; asks the ledger, so it runs in a thread.
+        content_type: what the text is.
+        keys: needed to see it; None lets everybody.
 
     """
 
-    def __init__(self, metrics: Metrics, *, keys: Keys | None) -> None:
-        self._metrics = metrics
+    def __init__(
+        self, render: Callable[[], str | bytes], *, content_type: str, keys: Keys | None
+    ) -> None:
+        self._render = render
+        self._headers = {"content-type": content_type}
         self._keys = keys
         self._turn = asyncio.Lock()
 
     async def show(self, request: Request) -> Response:
-        """The figures, or 503 while the ledger cannot be read; one reading at a time."""
+        """The text, or 503 while the ledger cannot be read; one reading at a time."""
         if self._keys is not None and not self._keys.admit(request):
             return _refusal_response(Refusal.WRONG_KEY)
         try:
             async with self._turn:
-                text = await asyncio.to_thread(self._metrics.text)
+                text = await asyncio.to_thread(self._render)
         except LedgerError:
             return JSONResponse({"status": "the ledger cannot be read"}, 503)
-        return Response(text, headers={"content-type": _METRICS_TYPE})
+        return Response(text, headers=self._headers)

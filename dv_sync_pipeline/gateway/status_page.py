@@ -31,7 +31,8 @@ article { border: 1px solid color-mix(in srgb, currentColor 20%, transparent);
 dl { display: grid; grid-template-columns: auto 1fr; gap: 0 .75rem; margin: .4rem 0; }
 dt { color: var(--dim); } dd { margin: 0; font-variant-numeric: tabular-nums; }
 .strip { display: flex; gap: 2px; height: 1.1rem; }
-.strip span { flex: 1 1 0; max-width: .6rem; border-radius: 1px; background: var(--dim); opacity: .45; }
+.strip span { flex: 1 1 0; max-width: .6rem; border-radius: 1px;
+  background: var(--dim); opacity: .45; }
 .strip .repaired { background: var(--ok); opacity: 1; }
 .strip .waits { background: var(--wait); opacity: 1; }
 .strip .failed { background: var(--bad); opacity: 1; }
