@@ -146,7 +146,10 @@ def _print_remarks(console: Console, reports: Sequence[TableReport]) -> None:
                 report.held,
                 f"removals held ({report.held_because}): dv-sync removals approve {report.table}",
             ),
-            (report.gone - report.held, "rows gone in the primary and still there"),
+            (
+                report.gone - (report.held - report.held_pairs),
+                "rows gone in the primary and still there",
+            ),
             (report.waiting, "rows written without a parent that is missing"),
             (report.parked, "rows parked:"),
         ):
@@ -199,7 +202,7 @@ def print_removals(lists: Sequence[ShownRemovals], *, shown_max: int | None) -> 
     """What is to be removed from each table, and what holds it back; `None` shows all rows."""
     console = console_for_people()
     if not lists:
-        console.print("No row is to be removed.")
+        console.print("Nothing is to be removed.")
     for each in lists:
         console.print(Text(f"{each.table}: {_state_of(each)}", style="bold"))
         for removal in each.removals[:shown_max]:
@@ -209,18 +212,24 @@ def print_removals(lists: Sequence[ShownRemovals], *, shown_max: int | None) -> 
 
 def _state_of(found: ShownRemovals) -> str:
     """In words: how many rows, and what they wait for."""
-    count = f"{len(found.removals):,} rows to remove, list {found.digest}"
+    count = f"{_counted(found)} to remove, list {found.digest}"
     if found.held_because:
         return f"{count}, held: {found.held_because}"
     return f"{count}, {'approved' if found.is_approved else 'not held'}"
 
 
-def print_approved(found: ShownRemovals) -> None:
+def _counted(found: ShownRemovals) -> str:
+    count = len(found.removals)
+    return f"{count:,} pairs of {found.relationship}" if found.relationship else f"{count:,} rows"
+
+
+def print_approved(lists: Sequence[ShownRemovals]) -> None:
     """What will go."""
-    click.echo(
-        f"{len(found.removals):,} removals of {found.table} approved, list {found.digest}. "
-        "The next dv-sync sync removes these rows, if the list is still the same."
-    )
+    for found in lists:
+        click.echo(
+            f"{_counted(found)} to remove from {found.table} approved, list {found.digest}. "
+            "The next dv-sync sync removes them, if the list is still the same."
+        )
 
 
 def print_plan(outcome: Outcome[TableReport], *, shown_max: int | None) -> None:

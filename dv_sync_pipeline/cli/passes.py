@@ -108,7 +108,9 @@ def exit_code_of_sync(outcome: Outcome[TableReport]) -> int:
     """0 exactly when `dv-sync verify` would find no difference."""
     if outcome.failures:
         return TABLE_FAILED
-    remaining = sum(report.parked + report.waiting + report.gone for report in outcome.results)
+    remaining = sum(
+        report.parked + report.waiting + report.gone + report.held for report in outcome.results
+    )
     return DIFFERENCES_REMAIN if remaining else DONE
 
 

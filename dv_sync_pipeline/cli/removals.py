@@ -13,12 +13,13 @@ from dv_sync_pipeline.cli.surroundings import (
 __all__ = ["removals"]
 
 
-@click.group(short_help="Rows that are gone in the primary and wait to be removed.")
+@click.group(short_help="Rows and pairs that are gone in the primary and wait to be removed.")
 def removals() -> None:
-    """Show the rows that are to be removed, and approve lists that are held.
+    """Show the rows and pairs that are to be removed, and approve lists that are held.
 
     Many removals at once, or an empty primary, may be a mistake: such a list is held until a person
-    approves exactly this list. The next `dv-sync sync` removes it, if it is still the same.
+    approves exactly this list. The next `dv-sync sync` removes it, if it is still the same. Pairs
+    are those of a many-to-many relationship; each relationship has a list of its own.
     """
 
 
@@ -55,15 +56,15 @@ def list_removals(
     return passes.DIFFERENCES_REMAIN if lists else passes.DONE
 
 
-@removals.command(short_help="Approve the list of a table.")
+@removals.command(short_help="Approve the lists of a table.")
 @click.argument("table")
-@click.option("--digest", help="Approve only if this is still the digest that `list` shows.")
+@click.option("--digest", help="Approve only the list that has this digest, as `list` shows it.")
 @json_option
 @click.pass_obj
 def approve(surroundings: Surroundings, *, table: str, digest: str | None, as_json: bool) -> int:
-    """Approve exactly the removals of TABLE that `dv-sync removals list` shows.
+    """Approve exactly the removals of TABLE that `dv-sync removals list` shows, rows and pairs.
 
-    Should a run find other rows to remove than these, it asks again.
+    Should a run find others to remove than these, it asks again.
     """
     from dv_sync_pipeline.cli import output, passes, waiting  # noqa: PLC0415 - see __init__
 

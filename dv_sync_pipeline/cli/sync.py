@@ -22,7 +22,7 @@ def sync(surroundings: Surroundings, *, tables: tuple[str, ...], as_json: bool) 
 
     \b
     Exit code  0  done, both sides are equal
-               1  done, but rows are parked, wait for a parent, or are still to be removed
+               1  done, but rows are parked or wait for a parent, or removals are held
                2  wrong usage or configuration, or an environment that cannot be reached
                3  a table failed; tables that do not need it were done all the same
     """  # noqa: D301 - click wants the character, not its name

@@ -27,18 +27,20 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ShownRemovals:
-    """What is to be removed from one table.
+    """What is to be removed from one table: rows, or pairs of one relationship.
 
     Attributes:
         table: logical name in the primary.
+        relationship: whose pairs these are; "" for rows.
         digest: names exactly this list.
         held_because: why a person must approve it first; "" if nothing holds it back.
         is_approved: a person did.
-        removals: the rows.
+        removals: the rows, or the pairs.
 
     """
 
     table: str
+    relationship: str
     digest: str
     held_because: str
     is_approved: bool
@@ -91,37 +93,49 @@ def removal_lists(surroundings: Surroundings, names: Sequence[str]) -> list[Show
     """The lists that are not empty, of the named tables or of all."""
     with _opened(surroundings) as (configuration, ledger):
         tables = tables_in_order(configuration, names)
-        found = [_shown(ledger.removals(table), configuration) for table in tables]
-        return [each for each in found if each.removals]
+        return [
+            _shown(each, configuration) for table in tables for each in ledger.removal_lists(table)
+        ]
 
 
 def approve_removals(
     surroundings: Surroundings, table: str, *, digest: str | None
-) -> ShownRemovals:
-    """Approve the list as it is now.
+) -> list[ShownRemovals]:
+    """Approve the lists of the table as they are now, or only the one with this digest.
 
-    Raises `ConfigurationError` when there is none, or its digest is not `digest`.
+    Raises `ConfigurationError` when there is none, or none with this digest.
     """
     with _opened(surroundings) as (configuration, ledger):
-        found = ledger.removals(configuration.table(table).table)
-        if not found.removals:
-            raise ConfigurationError(
-                f"no row of {table} is to be removed",
-                mend="Run dv-sync sync first: a reconcile makes the list",
-            )
-        if digest not in (None, found.digest):
-            raise ConfigurationError(
-                f"the list of {table} is another one by now: {found.digest}",
-                mend=f"Look at dv-sync removals list {table} again",
-            )
-        ledger.approve_removals(table, found.digest)
-        return _shown(ledger.removals(table), configuration)
+        name = configuration.table(table).table
+        chosen = _chosen(ledger.removal_lists(name), table=name, digest=digest)
+        for each in chosen:
+            ledger.approve_removals(each)
+        digests = {each.digest for each in chosen}
+        lists = ledger.removal_lists(name)
+        return [_shown(each, configuration) for each in lists if each.digest in digests]
+
+
+def _chosen(lists: Sequence[RemovalList], *, table: str, digest: str | None) -> list[RemovalList]:
+    if not lists:
+        raise ConfigurationError(
+            f"nothing of {table} is to be removed",
+            mend="Run dv-sync sync first: a reconcile makes the list",
+        )
+    chosen = [each for each in lists if digest in (None, each.digest)]
+    if not chosen:
+        raise ConfigurationError(
+            f"the list of {table} is another one by now: "
+            f"{' and '.join(each.digest for each in lists)}",
+            mend=f"Look at dv-sync removals list {table} again",
+        )
+    return chosen
 
 
 def _shown(found: RemovalList, configuration: Configuration) -> ShownRemovals:
     max_removals = configuration.table(found.table).max_removals
     return ShownRemovals(
         found.table,
+        found.relationship,
         found.digest,
         held_because=reason_to_hold(found, max_removals=max_removals),
         is_approved=found.approved == found.digest,

@@ -262,7 +262,7 @@ class TableConfiguration(Model):
         deletes: what happens to a linked secondary row whose primary row is gone; `keep` only
             reports it.
         max_removals: more removals than this in one run wait for a person; by default 10 % of the
-            linked rows, and at least 1,000.
+            linked rows, and at least 1,000. Likewise for the pairs of each relationship.
         group: the asset group in Dagster.
         description: shown in Dagster.
 

@@ -14,6 +14,8 @@ from dv_sync_pipeline.config import Configuration, TableConfiguration
 from dv_sync_pipeline.defs.checks import (
     no_parked_rows,
     no_parked_rows_spec,
+    nothing_held,
+    nothing_held_spec,
     schema_compatible,
     schema_compatible_spec,
     schema_incompatible,
@@ -164,7 +166,7 @@ def _build_asset(
             "dagster/table_name": table.target,
             "environment": dg.MetadataValue.url(url),
         },
-        check_specs=[schema_compatible_spec(key), no_parked_rows_spec(key)],
+        check_specs=_check_specs(table, key),
     )
     def synchronized_table(
         context: dg.AssetExecutionContext,
@@ -223,8 +225,19 @@ def _materialized(table: TableConfiguration, report: TableReport) -> dg.Material
             "changed": changed,
             "dagster/column_lineage": column_lineage(table),
         },
-        check_results=[schema_compatible(report), no_parked_rows(report)],
+        check_results=_check_results(table, report),
     )
+
+
+def _check_specs(table: TableConfiguration, key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
+    """Only where there are pairs can a reconcile hold something: rows are removed later."""
+    held = [nothing_held_spec(key)] if table.associations else []
+    return [schema_compatible_spec(key), no_parked_rows_spec(key), *held]
+
+
+def _check_results(table: TableConfiguration, report: TableReport) -> list[dg.AssetCheckResult]:
+    held = [nothing_held(report)] if table.associations else []
+    return [schema_compatible(report), no_parked_rows(report), *held]
 
 
 def _describe_columns(table: TableConfiguration) -> str:

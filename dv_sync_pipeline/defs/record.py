@@ -76,11 +76,15 @@ def describe_removals(report: TableReport) -> str:
     sentences = (
         f"{report.table}: {report.removed:,} of {report.read:,} rows removed",
         f"that are gone in the primary, in {report.seconds:,.1f} s.",
-        _if_any(report.held, f"Held until approved: {report.held:,}: {report.held_because}."),
+        _held(report),
         _if_any(report.parked, f"Removals parked: {report.parked:,}."),
         _if_any(report.retries, f"Requests repeated: {report.retries:,}."),
     )
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _held(report: TableReport) -> str:
+    return _if_any(report.held, f"Held until approved: {report.held:,}: {report.held_because}.")
 
 
 def describe_report(report: TableReport) -> str:
@@ -96,6 +100,7 @@ def _sentences(report: TableReport) -> Sequence[str]:
         f"{report.created:,} {would}created, {report.updated:,} {would}updated,",
         f"{report.equal:,} already equal.",
         _if_any(report.pairs, f"Associations {would}made or undone: {report.pairs:,}."),
+        _held(report),
         _if_any(report.adopted, f"Rows adopted by key: {report.adopted:,}."),
         _if_any(report.foreign, f"Rows of the secondary's own, not touched: {report.foreign:,}."),
         _if_any(report.gone, f"Rows gone in the primary and still here: {report.gone:,}."),

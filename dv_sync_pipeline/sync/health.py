@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from dv_sync_pipeline.config import Configuration, TableConfiguration
-from dv_sync_pipeline.sync.guards import reason_to_hold
+from dv_sync_pipeline.sync.guards import HeldLists
 from dv_sync_pipeline.sync.ledger import Leader, Ledger
 from dv_sync_pipeline.sync.ledger.passes import Pass
 from dv_sync_pipeline.sync.ordering import in_dependency_order
@@ -38,7 +38,7 @@ class TableHealth:
         verified_through: when the last completed reconcile began; None if there never was one.
         reconcile_owed: why a reconcile is owed; "" if none is.
         parked: rows that wait for a person or a parent.
-        held: removals that wait for a person.
+        held: rows and pairs whose removal waits for a person.
         held_because: why they do.
         passes: the last ones, oldest first.
 
@@ -114,8 +114,7 @@ def health_of_tables(configuration: Configuration, ledger: Ledger) -> list[Table
 
 
 def _health(table: TableConfiguration, ledger: Ledger) -> TableHealth:
-    removals = ledger.removals(table.table)
-    held_because = reason_to_hold(removals, max_removals=table.max_removals)
+    held = HeldLists.of(ledger.removal_lists(table.table), max_removals=table.max_removals)
     verified_through = ledger.verified_through(table.table)
     return TableHealth(
         table=table.table,
@@ -124,8 +123,8 @@ def _health(table: TableConfiguration, ledger: Ledger) -> TableHealth:
         verified_through=verified_through,
         reconcile_owed=_reconcile_owed(table.table, ledger, verified_through),
         parked=ledger.count_parked(table.table),
-        held=len(removals.removals) if held_because else 0,
-        held_because=held_because,
+        held=held.count,
+        held_because=held.because,
         passes=ledger.passes(table.table),
     )
 

@@ -7,11 +7,12 @@ reconcile found to be gone. Does not belong here: how a step is done.
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from dv_sync_pipeline.sync.associations import apply_pairs, compare_pairs, pair_differences
+from dv_sync_pipeline.sync.associations import compare_pairs, pair_differences
 from dv_sync_pipeline.sync.comparison import Comparison, TablePass, compare_sides
 from dv_sync_pipeline.sync.difference import row_differences, rows_to_go
-from dv_sync_pipeline.sync.guards import Removal, RemovalList, reason_to_hold
+from dv_sync_pipeline.sync.guards import HeldLists, Removal, RemovalList
 from dv_sync_pipeline.sync.mapping import KEY, PRIMARY_ID, SECONDARY_ID
+from dv_sync_pipeline.sync.pairs import apply_pairs, held_pairs
 from dv_sync_pipeline.sync.removals import remove
 from dv_sync_pipeline.sync.report import (
     PARKED_ROWS_SHOWN_MAX,
@@ -44,9 +45,11 @@ async def reconcile(
     refused = {**associated.parked, **written.parked}
     parked = task.ledger.replace_parked(task.table, [*comparison.parked, *refused.values()])
     task.ledger.replace_removals(_removals(comparison, task))
+    task.ledger.replace_held_pairs(task.table, associated.held.lists)
     task.ledger.finish_reconcile(task.table, verified_through=comparison.began)
     report = report_of(comparison, meter, written=written, parked=parked)
-    return replace(report, mapping_changed=mapping_changed, pairs=associated.pairs)
+    report = replace(report, mapping_changed=mapping_changed, pairs=associated.pairs)
+    return report.holding(associated.held)
 
 
 async def remove_gone(task: TablePass, *, ensure_turn: Callable[[], None]) -> TableReport:
@@ -80,9 +83,7 @@ async def remove_gone(task: TablePass, *, ensure_turn: Callable[[], None]) -> Ta
         verified_through=None,
         parked_rows=tuple(parked[:PARKED_ROWS_SHOWN_MAX]),
         removed=removed.removed,
-        held=removed.held,
-        held_because=removed.held_because,
-    )
+    ).holding(removed.held)
 
 
 def _removals(comparison: Comparison, task: TablePass) -> RemovalList:
@@ -116,10 +117,9 @@ async def plan(task: TablePass) -> tuple[TableReport, Comparison]:
         ],
     )
     count = sum(each.missing.height + each.surplus.height for each in pairs)
-    removals = _removals(comparison, task)
-    held_because = reason_to_hold(removals, max_removals=task.settings.max_removals)
-    held = len(removals.removals) if held_because else 0
-    return replace(report, pairs=count, held=held, held_because=held_because), comparison
+    rows = HeldLists.of([_removals(comparison, task)], max_removals=task.settings.max_removals)
+    report = replace(report, pairs=count).holding(rows).holding(held_pairs(task, pairs))
+    return report, comparison
 
 
 class Meter:

@@ -15,9 +15,10 @@ from typing import TypeAlias
 
 from dv_sync_pipeline.errors import RequestFailedError, SchemaMismatchError
 from dv_sync_pipeline.sync.comparison import TablePass
-from dv_sync_pipeline.sync.guards import Removal, RemovalList, reason_to_hold
+from dv_sync_pipeline.sync.guards import HeldLists, Removal, RemovalList
+from dv_sync_pipeline.sync.refusals import reason_of
 from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow, ParkedWork
-from dv_sync_pipeline.sync.writer import ATTEMPTS_MAX, REASONS
+from dv_sync_pipeline.sync.writer import ATTEMPTS_MAX
 from dv_sync_pipeline.webapi.dependents import DeleteRule, Dependent
 from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, RowWrite
 
@@ -26,12 +27,6 @@ __all__ = ["Removed", "remove"]
 _INACTIVE = 1
 
 _Remove: TypeAlias = Callable[[Sequence[str]], Awaitable[list[Outcome]]]
-
-_BLOCKED_CODES: Mapping[str, ParkedReason] = {
-    "0x80048d21": ParkedReason.HAS_CHILDREN,
-    "0x80040227": ParkedReason.HAS_CHILDREN,
-}
-"""Dataverse refuses a delete because of other rows (DATAVERSE 4.4); else as for writes."""
 
 _CONSEQUENCES: Mapping[DeleteRule, str] = {
     DeleteRule.CASCADE: "they would be deleted with it",
@@ -46,15 +41,13 @@ class Removed:
 
     Attributes:
         removed: rows that were deleted or deactivated, or were not there any more.
-        held: rows that wait for the approval of a person.
-        held_because: why they do.
+        held: the list, if it waits for the approval of a person.
         parked: rows that cannot go.
 
     """
 
     removed: int = 0
-    held: int = 0
-    held_because: str = ""
+    held: HeldLists = field(default_factory=HeldLists)
     parked: list[ParkedRow] = field(default_factory=list)
 
 
@@ -66,9 +59,9 @@ async def remove(
     `ensure_turn` is asked before each chunk and raises when another run has taken the turn. Raises
     `RequestFailedError` when an outcome stays unknown; the next pass sends it again.
     """
-    held_because = reason_to_hold(found, max_removals=task.settings.max_removals)
-    if held_because:
-        return Removed(held=len(found.removals), held_because=held_because)
+    held = HeldLists.of([found], max_removals=task.settings.max_removals)
+    if held.lists:
+        return Removed(held=held)
     return await _Remover(task, ensure_turn).remove(await _still_gone(found.removals, task))
 
 
@@ -158,7 +151,7 @@ class _Remover:
         for each in chunk:
             outcome = outcomes[each.secondary_id]
             if outcome.kind is OutcomeKind.REFUSED:
-                self._park(each, _reason(outcome), outcome.message, code=outcome.code)
+                self._park(each, reason_of(outcome), outcome.message, code=outcome.code)
 
     async def _settle(self, ids: Sequence[str], send: _Remove) -> dict[str, Outcome]:
         """What became of each row; what is unknown is sent again: removing twice harms nobody."""
@@ -200,7 +193,3 @@ class _Remover:
                 work=ParkedWork.REMOVAL,
             )
         )
-
-
-def _reason(outcome: Outcome) -> ParkedReason:
-    return _BLOCKED_CODES.get(outcome.code) or REASONS.get(outcome.code, ParkedReason.REFUSED)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from dv_sync_pipeline.sync.drift import SchemaDifference
+from dv_sync_pipeline.sync.guards import HeldLists
 
 __all__ = [
     "PARKED_ROWS_SHOWN_MAX",
@@ -136,8 +137,10 @@ class TableReport:
         pairs: of many-to-many relationships, made or undone.
         mapping_changed: sync.yaml maps the table otherwise than at the last reconcile.
         removed: rows that were deleted or deactivated, because their primary row is gone.
-        held: rows that were to be removed and wait for the approval of a person.
-        held_because: why they do.
+        held: rows that were to be removed, and pairs that were to be undone, and that wait for the
+            approval of a person.
+        held_pairs: how many of them are pairs.
+        held_because: why they wait.
         drift: how the schemas of both sides differ, or have changed since the last run, where that
             did not stop the table.
 
@@ -166,6 +169,7 @@ class TableReport:
     mapping_changed: bool = False
     removed: int = 0
     held: int = 0
+    held_pairs: int = 0
     held_because: str = ""
     drift: tuple[SchemaDifference, ...] = ()
 
@@ -179,13 +183,22 @@ class TableReport:
         """Primary rows handled each second."""
         return self.read / self.seconds if self.seconds > 0 else 0.0
 
+    def holding(self, found: HeldLists) -> "TableReport":
+        """This report, with these lists besides that wait for a person."""
+        return replace(
+            self,
+            held=self.held + found.count,
+            held_pairs=self.held_pairs + found.pairs,
+            held_because=_both(self.held_because, found.because),
+        )
+
     def followed_by(self, removals: "TableReport") -> "TableReport":
         """This reconcile and the removals that came after it, told as one."""
         return replace(
             self,
             removed=removals.removed,
-            held=removals.held,
-            held_because=removals.held_because,
+            held=self.held + removals.held,
+            held_because=_both(self.held_because, removals.held_because),
             gone=removals.gone,
             parked=self.parked + removals.parked,
             parked_rows=(*self.parked_rows, *removals.parked_rows)[:PARKED_ROWS_SHOWN_MAX],
@@ -194,6 +207,10 @@ class TableReport:
             throttled_seconds=self.throttled_seconds + removals.throttled_seconds,
             seconds=self.seconds + removals.seconds,
         )
+
+
+def _both(first: str, second: str) -> str:
+    return "; ".join(filter(None, (first, second)))
 
 
 @dataclass(frozen=True, slots=True)

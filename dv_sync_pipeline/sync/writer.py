@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
-from dv_sync_pipeline.errors import RequestFailedError, RequestRefusedError
+from dv_sync_pipeline.errors import RequestFailedError
 from dv_sync_pipeline.sync.comparison import TablePass, links_of, names_to_read
 from dv_sync_pipeline.sync.difference import CHANGED, STATUS_CHANGED, Difference
 from dv_sync_pipeline.sync.mapping import (
@@ -26,12 +26,13 @@ from dv_sync_pipeline.sync.mapping import (
     VERSION,
 )
 from dv_sync_pipeline.sync.projection import folded_key
+from dv_sync_pipeline.sync.refusals import reason_of, stop_without_privilege
 from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow
 from dv_sync_pipeline.sync.values import frame_of_rows, split_reference
 from dv_sync_pipeline.webapi.metadata import ColumnKind, TableSchema
 from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, Reference, RowWrite
 
-__all__ = ["REASONS", "Written", "apply"]
+__all__ = ["Written", "apply"]
 
 ATTEMPTS_MAX = 3
 """How often a write is sent whose outcome stays unknown."""
@@ -42,25 +43,6 @@ _WITH_DEFAULT = frozenset({ColumnKind.BOOLEAN, ColumnKind.CHOICE, ColumnKind.MUL
 """Kinds whose columns may have a default, which takes the place of a null that is not sent."""
 
 _Send: TypeAlias = Callable[[TableSchema, Sequence[RowWrite]], Awaitable[list[Outcome]]]
-
-REASONS: Mapping[str, ParkedReason] = {
-    "0x80060892": ParkedReason.DUPLICATE_KEY,
-    "0x80040237": ParkedReason.DUPLICATE_KEY,
-    "0x80044331": ParkedReason.VALUE_TOO_LONG,
-    "0x8004431a": ParkedReason.CHOICE_UNKNOWN,
-    "0x8004432f": ParkedReason.VALUE_OUT_OF_RANGE,
-    "0x80044330": ParkedReason.VALUE_OUT_OF_RANGE,
-    "0x80040239": ParkedReason.VALUE_OUT_OF_RANGE,
-    "0x80040217": ParkedReason.MISSING_PARENT,
-    "0x80060891": ParkedReason.MISSING_PARENT,
-    "0x80048408": ParkedReason.STATUS_REFUSED,
-    "0x8004f00e": ParkedReason.STATUS_REFUSED,
-    "0x80040220": ParkedReason.NO_PRIVILEGE,
-    "0x80048306": ParkedReason.NO_PRIVILEGE,
-    "0x80040231": ParkedReason.NO_PRIVILEGE,
-    "0x80040265": ParkedReason.REFUSED_BY_LOGIC,
-}
-"""Dataverse's error code → why the row waits (DATAVERSE 4.7); others are `REFUSED`."""
 
 
 @dataclass(slots=True)
@@ -285,9 +267,7 @@ class _Writer:
     ) -> list[Outcome]:
         """A create refused as a duplicate is done if the row there is the very one we sent."""
         suspects = {
-            outcome.id
-            for outcome in outcomes
-            if REASONS.get(outcome.code) is ParkedReason.DUPLICATE_KEY
+            outcome.id for outcome in outcomes if reason_of(outcome) is ParkedReason.DUPLICATE_KEY
         }
         ours = await self._shown(expected, suspects, (FOLDED_KEY,)) if suspects else set()
         return [
@@ -315,7 +295,12 @@ class _Writer:
         refused = {
             outcome.id: outcome for outcome in outcomes if outcome.kind is OutcomeKind.REFUSED
         }
-        self._stop_without_privilege(refused.values(), sent=len(outcomes))
+        stop_without_privilege(
+            refused.values(),
+            sent=len(outcomes),
+            table=self._schema.name,
+            where=self._task.secondary.name,
+        )
         rows = chunk.filter(pl.col(SECONDARY_ID).is_in(list(refused)))
         for primary_id, secondary_id, key in rows.select(PRIMARY_ID, SECONDARY_ID, KEY).iter_rows():
             self._written.parked[primary_id] = self._parked_row(
@@ -323,27 +308,12 @@ class _Writer:
             )
         return rows[PRIMARY_ID].to_list()
 
-    def _stop_without_privilege(self, refused: Collection[Outcome], *, sent: int) -> None:
-        """When every row of a chunk lacks a privilege, the role is wrong, and not the rows."""
-        reasons = {REASONS.get(outcome.code) for outcome in refused}
-        if len(refused) < max(sent, 2) or reasons != {ParkedReason.NO_PRIVILEGE}:
-            return
-        first = next(iter(refused))
-        raise RequestRefusedError(
-            f"the application user may not write {self._schema.name}",
-            status=first.status,
-            code=first.code,
-            where=self._task.secondary.name,
-            why=first.message,
-            mend="Give it a role with this privilege, in its own business unit",
-        )
-
     def _parked_row(self, primary_id: str, key: str, outcome: Outcome) -> ParkedRow:
         return ParkedRow(
             table=self._task.table,
             primary_id=primary_id,
             key=key,
-            reason=REASONS.get(outcome.code, ParkedReason.REFUSED),
+            reason=reason_of(outcome),
             message=outcome.message,
             code=outcome.code,
             since=self._task.clock(),

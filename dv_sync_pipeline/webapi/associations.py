@@ -1,23 +1,25 @@
 """Pairs of a many-to-many relationship: made and undone one by one with `$ref` (DATAVERSE 5).
 
 Belongs here: the requests, and which answers mean that a pair already is as it should be. Does not
-belong here: which pairs there should be. Reading pairs needs nothing of its own: the intersect
+belong here: which pairs there should be. To read all pairs needs nothing of its own: the intersect
 table is read like any other.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
 from dv_sync_pipeline.webapi import odata
+from dv_sync_pipeline.webapi.decoding import read_decoded
 from dv_sync_pipeline.webapi.metadata import Association, TableSchema
 from dv_sync_pipeline.webapi.together import together
 from dv_sync_pipeline.webapi.transport import Transport
 from dv_sync_pipeline.webapi.verdict import Verdict
 from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, outcome_kind
 
-__all__ = ["Pair", "associate", "disassociate"]
+__all__ = ["Pair", "associate", "disassociate", "find_pairs"]
 
 _PAIR_EXISTS = "0x80040237"
 _NOT_FOUND = 404
@@ -29,6 +31,41 @@ class Pair:
 
     id: str
     other_id: str
+
+
+_PAIRS_PER_QUESTION = 12
+"""`(a eq x and b eq y) or ...`: as long as the question for 25 rows by id (`read.py`)."""
+
+
+class _Pairs(msgspec.Struct):
+    value: list[dict[str, object]]
+
+
+_PAIRS = msgspec.json.Decoder(_Pairs)
+
+
+async def find_pairs(
+    transport: Transport, association: Association, pairs: Sequence[Pair], *, entity_set: str
+) -> set[Pair]:
+    """Those of the pairs that exist; `entity_set` is the name of the intersect table in URLs."""
+    steps = range(0, len(pairs), _PAIRS_PER_QUESTION)
+    groups = [pairs[start : start + _PAIRS_PER_QUESTION] for start in steps]
+    found = await together(_find(transport, association, each, entity_set) for each in groups)
+    return set[Pair]().union(*found)
+
+
+async def _find(
+    transport: Transport, association: Association, pairs: Sequence[Pair], entity_set: str
+) -> set[Pair]:
+    names = association.column, association.other_column
+    condition = " or ".join(
+        f"({names[0]} eq {odata.guid(pair.id)} and {names[1]} eq {odata.guid(pair.other_id)})"
+        for pair in pairs
+    )
+    resource = odata.address(entity_set, select=",".join(names), filter=condition)
+    where = f"{transport.name}: {association.intersect}"
+    answer = await read_decoded(partial(transport.read, resource), _PAIRS.decode, where=where)
+    return {Pair(*(str(row.get(name)).lower() for name in names)) for row in answer.value}
 
 
 async def associate(

@@ -127,6 +127,9 @@ class Dataverse(Protocol):
     ) -> list[Outcome]:
         """Undo pairs; one that is gone counts as done."""
 
+    async def find_pairs(self, association: Association, pairs: Sequence[Pair]) -> set[Pair]:
+        """Those of the pairs that exist."""
+
     async def delete_rows(self, schema: TableSchema, ids: Sequence[str]) -> list[Outcome]:
         """Delete rows; one that is not there is done. An unknown outcome may be sent again."""
 
@@ -256,6 +259,15 @@ class DataverseClient:
     ) -> list[Outcome]:
         """Undo pairs; one that is gone counts as done."""
         return await associations.disassociate(self._transport, schema, association, pairs)
+
+    async def find_pairs(self, association: Association, pairs: Sequence[Pair]) -> set[Pair]:
+        """Those of the pairs that exist."""
+        if not pairs:
+            return set()
+        entity_set = await self._entity_set(association.intersect)
+        return await associations.find_pairs(
+            self._transport, association, pairs, entity_set=entity_set
+        )
 
     async def _entity_set(self, table: str) -> str:
         if table not in self._entity_sets:

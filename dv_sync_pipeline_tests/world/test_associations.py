@@ -112,6 +112,20 @@ def test_pairs_follow_the_primary(pair):
     assert (2, 2) == (first.pairs, second.pairs)
 
 
+def test_pairs_that_all_seem_to_be_gone_wait_for_a_person(pair):
+    """The intersect table of the primary reads empty: nothing is undone."""
+
+    async def story():
+        await equip(pair.primary, INN, POOL)
+        await pair.sync()
+        await strip(pair.primary, INN, POOL)
+        return (await pair.sync())["contoso_hotel"], await amenities(pair)
+
+    held, shown = asyncio.run(story())
+
+    assert ({(INN, THEIRS)}, 1) == (shown, held.held)
+
+
 def test_pairs_within_one_table_keep_their_direction(pair):
     """The first is a partner of the second, and not the other way round."""
 

@@ -12,11 +12,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from dv_sync_pipeline.config import Configuration
 from dv_sync_pipeline.errors import SchemaMismatchError
+from dv_sync_pipeline.sync.engine import Engine
+from dv_sync_pipeline.webapi.associations import Pair
 from dv_sync_pipeline.webapi.client import Identity, Row, Traffic
 from dv_sync_pipeline.webapi.dependents import DeleteRule, Dependent
-from dv_sync_pipeline.webapi.metadata import Column, ColumnKind, Key, TableSchema
+from dv_sync_pipeline.webapi.metadata import Association, Column, ColumnKind, Key, TableSchema
 from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, Reference, RowWrite
 
 ACTIVE, INACTIVE = 0, 1
@@ -51,6 +55,12 @@ class Boundary:
         self.passed += 1
         if self.dies_at and self.passed >= self.dies_at:
             raise Killed
+
+
+def step_at_each_commit(engine: Engine, boundary: Boundary) -> None:
+    """Let every commit of the engine's ledger be a step."""
+    database = engine.ledger._engine  # noqa: SLF001 - the only way to die at a commit
+    sa.event.listen(database, "commit", lambda _connection: boundary.step())
 
 
 def row_id(number: int) -> str:
@@ -198,6 +208,65 @@ class MemoryDataverse:
         """Change rows that exist."""
         return self._call("update", schema, rows)
 
+    async def associate_rows(
+        self, schema: TableSchema, association: Association, pairs: Sequence[Pair]
+    ) -> list[Outcome]:
+        """Make pairs; one that exists is done."""
+        return [self._pair("associate", schema, association, pair) for pair in pairs]
+
+    async def disassociate_rows(
+        self, schema: TableSchema, association: Association, pairs: Sequence[Pair]
+    ) -> list[Outcome]:
+        """Undo pairs; one that is gone is done."""
+        return [self._pair("disassociate", schema, association, pair) for pair in pairs]
+
+    async def find_pairs(self, association: Association, pairs: Sequence[Pair]) -> set[Pair]:
+        """Those of the pairs that exist."""
+        self.requests += 1
+        return self.pairs(association) & set(pairs)
+
+    def pairs(self, association: Association) -> set[Pair]:
+        """Every pair that there is."""
+        rows = self.rows[association.intersect].values()
+        return {
+            Pair(str(row[association.column]), str(row[association.other_column])) for row in rows
+        }
+
+    def relate(self, association: Association, id_: str, other_id: str) -> None:
+        """A person makes a pair."""
+        ends = {association.column: id_, association.other_column: other_id}
+        self.put(association.intersect, _pair_id(id_, other_id), **ends)
+
+    def separate(self, association: Association, id_: str, other_id: str) -> None:
+        """A person undoes a pair."""
+        self.rows[association.intersect].pop(_pair_id(id_, other_id), None)
+
+    def _pair(
+        self, message: str, schema: TableSchema, association: Association, pair: Pair
+    ) -> Outcome:
+        self.boundary.step()
+        write = RowWrite(pair.id, {association.name: pair.other_id})
+        self.writes.append((message, schema.name, pair.id, dict(write.values)))
+        if self.drop(message, write):
+            return Outcome(pair.id, OutcomeKind.UNKNOWN, message="the connection broke")
+        refusal = self.refuse(schema.name, write) or self._lacks_an_end(schema, association, pair)
+        if refusal:
+            return Outcome(pair.id, OutcomeKind.REFUSED, 400, *refusal)
+        make = self.relate if message == "associate" else self.separate
+        make(association, pair.id, pair.other_id)
+        if self.lose(message, write):
+            return Outcome(pair.id, OutcomeKind.UNKNOWN, message="the answer was lost")
+        return Outcome(pair.id, OutcomeKind.DONE)
+
+    def _lacks_an_end(
+        self, schema: TableSchema, association: Association, pair: Pair
+    ) -> tuple[str, str] | None:
+        ends = ((schema.name, pair.id), (association.other, pair.other_id))
+        for name, id_ in ends:
+            if id_ not in self.rows[name]:
+                return "0x80040217", f"{name} With Id = {id_} Does Not Exist"
+        return None
+
     async def delete_rows(self, schema: TableSchema, ids: Sequence[str]) -> list[Outcome]:
         """Delete rows; one that is not there is done."""
         self.requests += 1
@@ -316,6 +385,10 @@ class MemoryDataverse:
             if None not in mine and mine in ([fold(o[n]) for n in key.columns] for o in others):
                 return "0x80060892", f"Entity Key {key.name} violated."
         return None
+
+
+def _pair_id(id_: str, other_id: str) -> str:
+    return str(UUID(int=(UUID(id_).int << 64) % (1 << 128) | UUID(other_id).int % (1 << 64)))
 
 
 def fold(value: object) -> object:

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from dv_sync_pipeline.config import Configuration, parse
 from dv_sync_pipeline.sync.engine import Engine, open_engine
 from dv_sync_pipeline.sync.ledger.database import METADATA
@@ -19,6 +17,7 @@ from dv_sync_pipeline_tests.worlds.memory import (
     TickingClock,
     connect_to,
     row_id,
+    step_at_each_commit,
     table,
 )
 
@@ -134,7 +133,7 @@ class Hotels:
         connect = connect_to(self.primary, self.secondary)
         async with open_engine(self.configuration, clock=self.clock, connect=connect) as engine:
             if boundary:
-                _step_at_each_commit(engine, boundary)
+                step_at_each_commit(engine, boundary)
             yield engine
 
     async def sync(self, boundary: Boundary | None = None) -> dict[str, TableReport]:
@@ -169,8 +168,3 @@ class Hotels:
             name: {id_: row | {"versionnumber": 0} for id_, row in rows.items()}
             for name, rows in self.secondary.rows.items()
         }
-
-
-def _step_at_each_commit(engine: Engine, boundary: Boundary) -> None:
-    database = engine.ledger._engine  # noqa: SLF001 - the only way to die at a commit
-    sa.event.listen(database, "commit", lambda _connection: boundary.step())

@@ -9,7 +9,13 @@ from dv_sync_pipeline.config import Configuration, parse
 from dv_sync_pipeline.sync.engine import Engine, open_engine
 from dv_sync_pipeline.sync.report import TableReport, TableVerdict
 from dv_sync_pipeline.webapi.metadata import TableSchema
-from dv_sync_pipeline_tests.worlds.memory import MemoryDataverse, TickingClock, connect_to
+from dv_sync_pipeline_tests.worlds.memory import (
+    Boundary,
+    MemoryDataverse,
+    TickingClock,
+    connect_to,
+    step_at_each_commit,
+)
 from dv_sync_pipeline_tests.worlds.memory_hotels import ENVIRONMENTS_YAML
 
 
@@ -50,15 +56,18 @@ class Pair:
         return parse(text, {"SECRET": "not-in-the-file"}, file=self.state / "sync.yaml")
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[Engine]:
-        """An engine on this world."""
+    async def open(self, boundary: Boundary | None = None) -> AsyncIterator[Engine]:
+        """An engine on this world; with a boundary, one that may be killed."""
+        self.secondary.boundary = boundary or Boundary()
         connect = connect_to(self.primary, self.secondary)
         async with open_engine(self.configuration, clock=self.clock, connect=connect) as engine:
+            if boundary:
+                step_at_each_commit(engine, boundary)
             yield engine
 
-    async def sync(self) -> dict[str, TableReport]:
+    async def sync(self, boundary: Boundary | None = None) -> dict[str, TableReport]:
         """Reconcile every table in order, then set deferred lookups; reports by title."""
-        async with self.open() as engine:
+        async with self.open(boundary) as engine:
             reports = [await engine.reconcile(name) for name in engine.tables_in_order]
             for name in engine.tables_with_deferred_lookups:
                 reports.append(await engine.set_deferred_lookups(name))  # noqa: PERF401 - in turn
@@ -75,6 +84,11 @@ class Pair:
         """Verify every table in order."""
         async with self.open() as engine:
             return {name: await engine.verify(name) for name in engine.tables_in_order}
+
+    async def remove(self) -> dict[str, TableReport]:
+        """Remove what the last `sync` found to be gone, children before parents."""
+        async with self.open() as engine:
+            return {name: await engine.remove(name) for name in reversed(engine.tables_in_order)}
 
     def shown(self, name: str, column: str) -> dict[str, object]:
         """What a table of the secondary shows: id → value of the column."""

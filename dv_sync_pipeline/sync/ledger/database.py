@@ -20,13 +20,16 @@ from dv_sync_pipeline.redact import redact
 
 __all__ = ["METADATA", "SCHEMA_VERSION", "Database", "in_steps", "insert", "moment_text"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised whenever a table that exists changes; a ledger of a newer version is refused.
 
 A new table needs no new version: it is created where it is missing.
 """
 
-_MIGRATIONS: Mapping[int, Sequence[str]] = {}
+_MIGRATIONS: Mapping[int, Sequence[str]] = {
+    # Lists of removals moved to other tables; the next reconcile makes them anew.
+    3: ("DROP TABLE removals", "DROP TABLE removal_lists"),
+}
 """Version → the statements that lead to it from the version before, for both kinds of database.
 
 `METADATA.create_all` runs before them: they alter tables that exist, and create none.

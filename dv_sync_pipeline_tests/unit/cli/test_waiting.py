@@ -35,6 +35,14 @@ def removal_list(count, *, primary_rows=9):
     return RemovalList("contoso_hotel", removals, links=count, primary_rows=primary_rows)
 
 
+def pair_list():
+    """An amenity to be taken from a hotel."""
+    pair = Removal("p1", "s1", "H-1 with POOL", other_id="o1")
+    return RemovalList(
+        "contoso_hotel", (pair,), links=1, primary_rows=0, relationship="contoso_hotel_amenity"
+    )
+
+
 def test_parked_rows_are_listed(dv_sync, ledger):
     """With key, reason, the server's words, since when, and how often."""
     park(ledger, "H-1")
@@ -161,7 +169,7 @@ def test_an_approved_list_is_held_no_more(dv_sync, ledger):
     ended = dv_sync(f"removals approve contoso_hotel --digest {found.digest}")
     (shown,) = dv_sync("removals list --json").json["removals"]
 
-    assert f"2 removals of contoso_hotel approved, list {found.digest}." in ended.out
+    assert f"2 rows to remove from contoso_hotel approved, list {found.digest}." in ended.out
     assert (found.digest, "", True) == (
         shown["digest"],
         shown["held_because"],
@@ -169,10 +177,37 @@ def test_an_approved_list_is_held_no_more(dv_sync, ledger):
     )
 
 
+def test_held_pairs_are_listed_and_approved_beside_rows(dv_sync, ledger):
+    """Each list has its own digest; one can be approved alone."""
+    ledger.replace_removals(removal_list(2, primary_rows=0))
+    ledger.replace_held_pairs("contoso_hotel", [pair_list()])
+    listed = dv_sync("removals list").out
+    dv_sync(f"removals approve contoso_hotel --digest {pair_list().digest}")
+    shown = dv_sync("removals list --json").json["removals"]
+
+    assert (
+        f"contoso_hotel: 1 pairs of contoso_hotel_amenity to remove, list {pair_list().digest}, "
+        "held: the primary shows no pair at all\n    H-1 with POOL\n"
+    ) in listed
+    assert [("", False), ("contoso_hotel_amenity", True)] == [
+        (each["relationship"], each["is_approved"]) for each in shown
+    ]
+
+
+def test_all_lists_of_a_table_are_approved_together(dv_sync, ledger):
+    """When no digest is given."""
+    ledger.replace_removals(removal_list(2, primary_rows=0))
+    ledger.replace_held_pairs("contoso_hotel", [pair_list()])
+    approved = dv_sync("removals approve contoso_hotel --json").json["approved"]
+
+    assert ["", "contoso_hotel_amenity"] == [each["relationship"] for each in approved]
+    assert [] == [each for each in approved if each["held_because"]]
+
+
 @pytest.mark.parametrize(
     ("count", "arguments", "text"),
     [
-        (0, "", "no row of contoso_hotel is to be removed"),
+        (0, "", "nothing of contoso_hotel is to be removed"),
         (2, " --digest 123", "the list of contoso_hotel is another one by now"),
     ],
 )

@@ -160,6 +160,26 @@ def test_a_ledger_of_a_newer_version_is_refused(ledger_url):
         Ledger.open(ledger_url)
 
 
+def test_a_ledger_of_version_2_is_brought_to_the_present(ledger_url):
+    """Its lists of removals are forgotten: the next reconcile makes them anew."""
+    Ledger.open(ledger_url).close()
+    database = sa.create_engine(ledger_url)
+    with database.begin() as connection:
+        for statement in (
+            "CREATE TABLE removals (table_name TEXT)",
+            "CREATE TABLE removal_lists (table_name TEXT)",
+            "UPDATE ledger_info SET schema_version = 2",
+        ):
+            connection.execute(sa.text(statement))
+
+    Ledger.open(ledger_url).close()
+
+    tables = set(sa.inspect(database).get_table_names())
+    database.dispose()
+    assert {"lists_of_removals", "listed_removals"} <= tables
+    assert tables.isdisjoint({"removals", "removal_lists"})
+
+
 def test_a_damaged_file_is_refused(tmp_path):
     """And the message says how to go on without it."""
     (tmp_path / "state").mkdir()

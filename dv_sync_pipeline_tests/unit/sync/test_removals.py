@@ -345,7 +345,7 @@ def approve(hotels) -> str:
     async def approve_list():
         async with hotels.open() as engine:
             found = engine.ledger.removals("hotel")
-            engine.ledger.approve_removals("hotel", found.digest)
+            engine.ledger.approve_removals(found)
             return found.digest
 
     return asyncio.run(approve_list())

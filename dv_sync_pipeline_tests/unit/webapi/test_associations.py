@@ -86,3 +86,24 @@ def test_a_refused_pair_carries_the_reason(talk, rooms, action):
 
     assert OutcomeKind.REFUSED is outcome.kind
     assert ("0x80040265", "No pool for pets") == (outcome.code, outcome.message)
+
+
+def test_pairs_are_looked_for_by_both_ids(talk):
+    """A dozen in one question, however they are spelled in the answer."""
+    others = [f"00000000-0000-0000-0000-{number:012d}" for number in range(100, 113)]
+    asked = []
+
+    def server(request):
+        if "EntityDefinitions" in request.url.path:
+            return httpx.Response(200, json={**NAMES, "EntitySetName": "contoso_amenity_rooms"})
+        asked.append(request.url.params["$filter"])
+        there = [] if others[0] in asked[-1] else [others[12].upper()]
+        rows = [{"contoso_roomid": ROOM, "contoso_amenityid": other} for other in there]
+        return httpx.Response(200, json={"value": rows})
+
+    pairs = [Pair(ROOM, other) for other in others]
+    found = talk(server, lambda client: client.find_pairs(ASSOCIATION, pairs))
+
+    assert {pairs[12]} == found
+    assert [1, 12] == sorted(text.count("contoso_amenityid eq") for text in asked)
+    assert f"(contoso_roomid eq {ROOM} and contoso_amenityid eq {others[12]})" in asked
