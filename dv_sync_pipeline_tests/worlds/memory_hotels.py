@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from dv_sync_pipeline.config import Configuration, parse
 from dv_sync_pipeline.sync.engine import Engine, open_engine
 from dv_sync_pipeline.sync.ledger.database import METADATA
