@@ -32,7 +32,8 @@ WAKE_UPS_PATH = "/wake-ups"
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PAGE_TYPE = "text/html; charset=utf-8"
 _CLOSE = {"connection": "close"}
-"""After a refusal the rest of the body is not waited for."""
+"""The rest of the body is not waited for."""
+_TRY_AGAIN = {"retry-after": "1"}
 
 
 def create_application(
@@ -134,7 +135,8 @@ class _Receiver:
 
 
 def _refusal_response(refusal: Refusal) -> Response:
-    return JSONResponse({"refused": refusal.text}, refusal.status, headers=_CLOSE)
+    headers = _TRY_AGAIN if refusal.is_passing else _CLOSE
+    return JSONResponse({"refused": refusal.text}, refusal.status, headers=headers)
 
 
 class _Health:

@@ -5,6 +5,7 @@ the sender said, and none tells what is behind the gateway.
 """
 
 from enum import Enum
+from http import HTTPStatus
 
 __all__ = ["Refusal"]
 
@@ -34,6 +35,11 @@ class Refusal(Enum):
     def __init__(self, status: int, text: str) -> None:
         self.status = status
         self.text = text
+
+    @property
+    def is_passing(self) -> bool:
+        """The same request may be taken in a moment."""
+        return self.status == HTTPStatus.SERVICE_UNAVAILABLE
 
     @property
     def reason(self) -> str:

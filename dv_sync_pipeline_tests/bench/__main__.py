@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from rich.console import Console
 from rich.table import Table
 
-from dv_sync_pipeline_tests.bench import emulator
+from dv_sync_pipeline_tests.bench import emulator, gateway
 
-_BENCHMARKS: Mapping[str, Callable[[], Table]] = {"emulator": emulator.measure}
+_BENCHMARKS: Mapping[str, Callable[[], Table]] = {
+    "emulator": emulator.measure,
+    "gateway": gateway.measure,
+}
 
 
 def main(arguments: list[str]) -> int:
