@@ -17,6 +17,7 @@ from dv_sync_pipeline.cli.complaints import describe_as_json, describe_as_text, 
 from dv_sync_pipeline.cli.demo import demo
 from dv_sync_pipeline.cli.emulator import emulator
 from dv_sync_pipeline.cli.gateway import gateway
+from dv_sync_pipeline.cli.init import init
 from dv_sync_pipeline.cli.parked import parked
 from dv_sync_pipeline.cli.plan import plan
 from dv_sync_pipeline.cli.provision import provision
@@ -41,7 +42,7 @@ def dv_sync() -> None:
 
     \b
     Try it on this machine:     dv-sync demo
-    With your own environments: write sync.yaml, then dv-sync plan, dv-sync sync, dv-sync verify
+    With your own environments: dv-sync init, then dv-sync plan, dv-sync sync, dv-sync verify
 
     DV_SYNC_CONFIG names the configuration; without it, ./sync.yaml is used. DAGSTER_HOME names the
     folder where Dagster keeps its runs; without it, one beside the ledger is used.
@@ -50,6 +51,7 @@ def dv_sync() -> None:
 
 _COMMANDS = (
     demo,
+    init,
     provision,
     sync,
     plan,

@@ -17,8 +17,9 @@ from dv_sync_pipeline.config.document import (
     CONFIGURATION_VARIABLE,
     find,
     load,
-    load_environments,
     parse,
+    parse_environments,
+    read_configuration_text,
 )
 from dv_sync_pipeline.config.gateway import Gateway
 from dv_sync_pipeline.config.models import (
@@ -57,6 +58,7 @@ __all__ = [
     "WorkloadIdentityCredential",
     "find",
     "load",
-    "load_environments",
     "parse",
+    "parse_environments",
+    "read_configuration_text",
 ]

@@ -21,7 +21,14 @@ from dv_sync_pipeline.config.models import Configuration, Environments
 from dv_sync_pipeline.errors import ConfigurationError
 from dv_sync_pipeline.redact import redact
 
-__all__ = ["CONFIGURATION_VARIABLE", "find", "load", "load_environments", "parse"]
+__all__ = [
+    "CONFIGURATION_VARIABLE",
+    "find",
+    "load",
+    "parse",
+    "parse_environments",
+    "read_configuration_text",
+]
 
 CONFIGURATION_VARIABLE = "DV_SYNC_CONFIG"
 DEFAULT_FILE_NAME = "sync.yaml"
@@ -41,12 +48,11 @@ def load(file: Path, variables: Mapping[str, str]) -> Configuration:
 
     Raises `ConfigurationError` that names file and line.
     """
-    return parse(_text_of(file), variables, file=file)
+    return parse(read_configuration_text(file), variables, file=file)
 
 
-def load_environments(file: Path, variables: Mapping[str, str]) -> Environments:
-    """As `load`, the `environments` part alone: a file that has no tables yet will do."""
-    text = _text_of(file)
+def parse_environments(text: str, variables: Mapping[str, str], *, file: Path) -> Environments:
+    """As `parse`, the `environments` part alone: a file that has no tables yet will do."""
     alone = _validate(text, variables, file=file, model=_EnvironmentsAlone)
     return _resolve_paths(alone, file.absolute().parent).environments
 
@@ -77,7 +83,8 @@ def _validate(
         raise document.describe(error) from None
 
 
-def _text_of(file: Path) -> str:
+def read_configuration_text(file: Path) -> str:
+    """The text of a `sync.yaml`; raises `ConfigurationError` when it cannot be read."""
     mend = f"Set {CONFIGURATION_VARIABLE} to the path of a configuration"
     return read_text(file, purpose="configuration", mend=mend)
 

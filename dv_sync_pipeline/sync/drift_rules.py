@@ -14,7 +14,7 @@ from dv_sync_pipeline.sync.drift import DriftKind, Effect, SchemaDifference
 from dv_sync_pipeline.sync.values import VALUE_TYPES
 from dv_sync_pipeline.webapi.metadata import Column, Key, TableSchema
 
-__all__ = ["STATUS_COLUMNS", "Schemas", "find_differences"]
+__all__ = ["STATUS_COLUMNS", "Schemas", "compare_columns", "find_differences"]
 
 STATUS_COLUMNS = ("statecode", "statuscode")
 _PRIMARY, _SECONDARY = "primary", "secondary"
@@ -93,6 +93,12 @@ def find_differences(
     ]
     order = list(Effect)
     return tuple(sorted(found, key=lambda difference: order.index(difference.effect)))
+
+
+def compare_columns(schemas: Schemas, name: str) -> tuple[SchemaDifference, ...]:
+    """What keeps the column of that name, which both sides have, from being mapped to itself."""
+    source, target = schemas.primary.columns[name], schemas.secondary.columns[name]
+    return tuple(_broken_rules(_Pair(schemas.primary, schemas.secondary, source, target)))
 
 
 # ---- columns that are not there -----------------------------------------------------------------

@@ -29,6 +29,7 @@ from dv_sync_pipeline.webapi import (
     dependents,
     metadata,
     read,
+    tables,
     write,
 )
 from dv_sync_pipeline.webapi.administration import Administration
@@ -38,6 +39,7 @@ from dv_sync_pipeline.webapi.decoding import read_decoded
 from dv_sync_pipeline.webapi.dependents import Dependent
 from dv_sync_pipeline.webapi.metadata import Association, TableSchema
 from dv_sync_pipeline.webapi.odata import API_PATH
+from dv_sync_pipeline.webapi.tables import TableSummary
 from dv_sync_pipeline.webapi.transport import (
     DEFAULT_PATIENCE,
     NO_PROXY,
@@ -205,6 +207,10 @@ class DataverseClient:
         schema = await metadata.describe(self._transport, table)
         self._entity_sets[table] = schema.entity_set
         return schema
+
+    async def list_tables(self) -> list[TableSummary]:
+        """Every table that holds rows of its own, by name."""
+        return await tables.list_tables(self._transport)
 
     def read_pages(
         self, schema: TableSchema, columns: Sequence[str], *, condition: str = ""

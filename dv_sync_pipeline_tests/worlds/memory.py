@@ -78,7 +78,13 @@ def table(
     ]
     everything = [
         Column(f"{name}id", ColumnKind.UNIQUE_IDENTIFIER, valid_for_update=False),
-        Column("versionnumber", ColumnKind.BIG_INTEGER, is_custom=False),
+        Column(
+            "versionnumber",
+            ColumnKind.BIG_INTEGER,
+            valid_for_create=False,
+            valid_for_update=False,
+            is_custom=False,
+        ),
         *columns,
         *(state if status else []),
     ]
