@@ -8,6 +8,8 @@
     ├── TableError                   stop this table, go on with unrelated ones (exit 3)
     │   ├── SchemaMismatchError        a table, column or key is not what sync.yaml says
     │   ├── IncompleteReadError        a read did not prove itself complete; nothing follows from it
+    │   ├── DeltaTokenLostError        what changed since can only be found by a reconcile
+    │   ├── ChangeTrackingOffError     changes cannot be followed; only reconciles cover the table
     │   ├── RequestRefusedError        Dataverse answered and will not do it
     │   └── RequestFailedError         retries are used up; whether it was done may be unknown
     └── SafetyError                  stop everything; going on could do harm (exit 3)
@@ -23,7 +25,9 @@ from collections.abc import Mapping
 
 __all__ = [
     "AccessError",
+    "ChangeTrackingOffError",
     "ConfigurationError",
+    "DeltaTokenLostError",
     "DvSyncError",
     "ForeignOriginError",
     "IncompleteReadError",
@@ -110,6 +114,14 @@ class SchemaMismatchError(TableError):
 
 class IncompleteReadError(TableError):
     """A read did not prove itself complete; nothing may be concluded from it."""
+
+
+class DeltaTokenLostError(TableError):
+    """What changed since the token can only be found by a reconcile (DATAVERSE 7.3)."""
+
+
+class ChangeTrackingOffError(TableError):
+    """Changes of the table cannot be followed; only reconciles cover it."""
 
 
 class RequestRefusedError(TableError):

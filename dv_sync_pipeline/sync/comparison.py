@@ -4,10 +4,10 @@ Belongs here: what `reconcile`, `plan` and `verify` have in common. It writes no
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 import polars as pl
 
@@ -23,20 +23,27 @@ from dv_sync_pipeline.sync.mapping import (
     TableMapping,
 )
 from dv_sync_pipeline.sync.projection import (
+    LINKS_SCHEMA,
     MESSAGE,
     REASON,
     Projection,
     project,
 )
 from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow, Progress, ProgressListener
+from dv_sync_pipeline.sync.turns import Clock
 from dv_sync_pipeline.sync.values import empty_frame, frame_of_rows
 from dv_sync_pipeline.webapi.client import Dataverse
 from dv_sync_pipeline.webapi.metadata import Column, TableSchema
 
-__all__ = ["Clock", "Comparison", "TablePass", "compare_sides", "links_of", "names_to_read"]
-
-Clock: TypeAlias = Callable[[], datetime]
-"""Tells the time, in UTC."""
+__all__ = [
+    "Clock",
+    "Comparison",
+    "Sides",
+    "TablePass",
+    "compare_sides",
+    "links_of",
+    "names_to_read",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,7 @@ class Comparison:
 
     Attributes:
         began: when the primary began to be read; nothing later is proven.
+        rows: what the primary shows.
         projection: what the secondary must show.
         difference: what it does not show.
         parked: the rows that were not compared, and why.
@@ -88,6 +96,7 @@ class Comparison:
     """
 
     began: datetime
+    rows: pl.DataFrame
     projection: Projection
     difference: Difference
     parked: tuple[ParkedRow, ...]
@@ -132,32 +141,49 @@ async def compare_sides(task: TablePass) -> Comparison:
         ),
         _read(task, task.secondary, mapping.secondary, mapping.secondary_columns),
     )
-    sides = _Sides(began, rows, present, task.ledger.links(task.table))
-    if not mapping.chained:
-        return sides.compare(mapping, parent_links=task.parent_links)
-    # Rows that look up rows of their own table: only a comparison tells where those will be.
-    alone = sides.compare(mapping.without(mapping.chained), parent_links=task.parent_links)
-    parent_links = {**task.parent_links, mapping.own: alone.expected_links}
-    return sides.compare(mapping, parent_links=parent_links)
+    sides = Sides(began, rows, present, task.ledger.links(task.table))
+    return sides.compare(mapping, parent_links=task.parent_links)
 
 
 @dataclass(frozen=True, slots=True)
-class _Sides:
-    """Both sides as they were read, and the links known so far."""
+class Sides:
+    """Rows of both sides as they were read, and the links known so far.
+
+    Attributes:
+        began: when the primary began to be read.
+        rows: rows of the primary, with the columns of `TableMapping.primary_columns`.
+        present: rows of the secondary, with those of `TableMapping.secondary_columns`.
+        links: the links of the rows that are compared.
+        other_links: links of other rows of the table that these rows look up.
+
+    """
 
     began: datetime
     rows: pl.DataFrame
     present: pl.DataFrame
     links: pl.DataFrame
+    other_links: pl.DataFrame = field(default_factory=LINKS_SCHEMA.to_frame)
 
     def compare(
         self, mapping: TableMapping, *, parent_links: Mapping[Parent, pl.DataFrame]
+    ) -> Comparison:
+        """Compare; `parent_links` are those of the other tables that the rows look up."""
+        if not mapping.chained:
+            return self._compare(mapping, parent_links)
+        # Rows that look up rows of their own table: only a comparison tells where those will be.
+        alone = self._compare(mapping.without(mapping.chained), parent_links)
+        own_links = pl.concat([alone.expected_links, self.other_links])
+        return self._compare(mapping, {**parent_links, mapping.own: own_links})
+
+    def _compare(
+        self, mapping: TableMapping, parent_links: Mapping[Parent, pl.DataFrame]
     ) -> Comparison:
         projection = project(self.rows, mapping, links=self.links, parent_links=parent_links)
         difference = compare(projection, self.present, mapping, links=self.links)
         parked = pl.concat([projection.parked, difference.parked]).to_dicts()
         return Comparison(
             began=self.began,
+            rows=self.rows,
             projection=projection,
             difference=difference,
             parked=tuple(_parked_row(row, mapping.table, self.began) for row in parked),

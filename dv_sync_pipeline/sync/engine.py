@@ -4,7 +4,7 @@ Start reading here. Belongs here: putting the pieces together, the right environ
 tables, the links that parents have or would get. Does not belong here: any step of a pass.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -12,16 +12,19 @@ from typing import Protocol
 import polars as pl
 
 from dv_sync_pipeline.config import Configuration, EnvironmentConfiguration, TableConfiguration
-from dv_sync_pipeline.errors import TableError, WrongEnvironmentError
+from dv_sync_pipeline.errors import DvSyncError, TableError, WrongEnvironmentError
+from dv_sync_pipeline.sync.changes import follow_changes, reread_rows
 from dv_sync_pipeline.sync.comparison import Clock, Comparison, TablePass, compare_sides
 from dv_sync_pipeline.sync.deferral import deferred_lookups, parents_before
 from dv_sync_pipeline.sync.drift_rules import Schemas
+from dv_sync_pipeline.sync.feed import Feed
 from dv_sync_pipeline.sync.ledger import Ledger
 from dv_sync_pipeline.sync.mapping import Parent, TableMapping, agree, fingerprint
 from dv_sync_pipeline.sync.matching import match_rows
 from dv_sync_pipeline.sync.ordering import in_dependency_order
 from dv_sync_pipeline.sync.reconcile import plan, reconcile, remove_gone
 from dv_sync_pipeline.sync.recording import recorded
+from dv_sync_pipeline.sync.remembering import Remembered
 from dv_sync_pipeline.sync.report import Progress, ProgressListener, TableReport, TableVerdict
 from dv_sync_pipeline.sync.second_pass import plan_deferred_lookups, set_deferred_lookups
 from dv_sync_pipeline.sync.turns import turn
@@ -65,6 +68,10 @@ class Engine:
     _assumed_links: dict[str, pl.DataFrame] = field(default_factory=dict, init=False, repr=False)
     """Table → links that it would have if it were synchronized: a plan of rooms needs the hotels
     that a run would create before. Kept from one `plan` or `verify` to the next."""
+    _lately: Remembered = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_lately", Remembered(self.clock))
 
     @property
     def tables_in_order(self) -> list[str]:
@@ -115,14 +122,95 @@ class Engine:
     async def _reconcile(self, table: str, progress: ProgressListener) -> TableReport:
         async with turn(self.ledger, table, clock=self.clock) as ensure_turn:
             task = await self._pass(table, self._known_links, progress, _without_deferred)
-            report = await reconcile(
-                task,
-                mapping_fingerprint=fingerprint(self.configuration.table(table), task.mapping),
-                ensure_turn=ensure_turn,
-            )
+            report = await reconcile(task, await self._feed(table), ensure_turn=ensure_turn)
         for environment, schema in self._schemas_of(task.mapping):
             self.ledger.remember_schema(environment.name, schema)
         return report
+
+    def reconcile_owed(self, table: str) -> str:
+        """Why a reconcile of the table is owed, as far as is known; "" when none is.
+
+        That the mapping changed is found out by the next pass that follows changes.
+        """
+        return self.ledger.reconcile_owed(table)
+
+    async def changes(
+        self, table: str, *, dry_run: bool = False, progress: ProgressListener = _ignore
+    ) -> TableReport:
+        """Follow the change feed of one table from the saved token.
+
+        What is gone in the primary is put on the list of removals; call `remove` when all tables
+        are done, children before parents. Without a token that can be used, nothing is done and
+        `TableReport.reconcile_owed` says why.
+        """
+        await self._check_environments_lately()
+        work = self._changes(table, progress, dry_run=dry_run)
+        return await (work if dry_run else self._recorded(work, table, mode="changes"))
+
+    async def _changes(
+        self, table: str, progress: ProgressListener, *, dry_run: bool
+    ) -> TableReport:
+        async with self._forgetting(), self._turn(table, dry_run=dry_run) as ensure_turn:
+            task = await self._touching(table, progress)
+            feed = await self._feed(table)
+            return await follow_changes(task, feed, ensure_turn=ensure_turn, dry_run=dry_run)
+
+    async def rows(
+        self, table: str, row_ids: Collection[str], *, progress: ProgressListener = _ignore
+    ) -> TableReport:
+        """Make exactly these rows equal, given by their ids in the primary, whatever their state.
+
+        What is gone is put on the list of removals, as by `changes`.
+        """
+        await self._check_environments_lately()
+        return await self._recorded(self._rows(table, row_ids, progress), table, mode="rows")
+
+    async def _rows(
+        self, table: str, row_ids: Collection[str], progress: ProgressListener
+    ) -> TableReport:
+        async with self._forgetting(), self._turn(table) as ensure_turn:
+            task = await self._touching(table, progress)
+            return await reread_rows(task, row_ids, ensure_turn=ensure_turn)
+
+    async def auto(
+        self, table: str, *, dry_run: bool = False, progress: ProgressListener = _ignore
+    ) -> TableReport:
+        """Reconcile if that is owed or nothing else covers the table; else follow its changes."""
+        if not self.reconcile_owed(table) and not self.ledger.is_untracked(table):
+            report = await self.changes(table, dry_run=dry_run, progress=progress)
+            if not report.reconcile_owed:
+                return report
+        return await self.reconcile(table, dry_run=dry_run, progress=progress)
+
+    async def apply_changes(
+        self,
+        tables: Collection[str],
+        *,
+        row_ids: Mapping[str, Collection[str]] | None = None,
+        progress: ProgressListener = _ignore,
+    ) -> list[TableReport]:
+        """Follow the changes of several tables in one go; `row_ids` are rows to re-read instead.
+
+        Parents first; then rows of any table for which a parent has arrived; then removals,
+        children first. One report for each pass, in that order; a table of `row_ids` is not
+        followed.
+        """
+        named = row_ids or {}
+        reports = [
+            await self.rows(table, named[table], progress=progress)
+            if table in named
+            else await self.changes(table, progress=progress)
+            for table in self.tables_in_order
+            if table in tables or table in named
+        ]
+        reports += [
+            await self.rows(table, (), progress=progress)
+            for table in self.tables_in_order
+            if table in self.ledger.tables_with_arrivals()
+        ]
+        listed = [table for table in self.tables_in_order if self.ledger.removals(table).removals]
+        reports += [await self.remove(table, progress=progress) for table in reversed(listed)]
+        return reports
 
     async def set_deferred_lookups(
         self, table: str, *, dry_run: bool = False, progress: ProgressListener = _ignore
@@ -213,6 +301,52 @@ class Engine:
     def _parents_before(self, table: str) -> frozenset[str]:
         return parents_before(self.configuration.table(table), self._deferred(table))
 
+    async def _touching(self, table: str, progress: ProgressListener) -> TablePass:
+        """A pass over a few rows: links of synchronized parents are looked up as needed."""
+        mapping = await self._agree_lately(table)
+        matched = {
+            parent: await self._matched_lately(parent) for parent in mapping.parents if parent.by
+        }
+        return self._task(mapping, matched, progress)
+
+    async def _feed(self, table: str) -> Feed:
+        mapping = await self._agree_lately(table)
+        mark = fingerprint(self.configuration.table(table), mapping)
+        return Feed(mapping, mark, self.primary, self.ledger, self.clock)
+
+    async def _agree_lately(self, table: str) -> TableMapping:
+        settings = self.configuration.table(table)
+        return await self._lately.recall(("mapping", table), lambda: self._agree(settings))
+
+    async def _matched_lately(self, parent: Parent) -> pl.DataFrame:
+        return await self._lately.recall(("rows", parent), lambda: self._match(parent))
+
+    async def _match(self, parent: Parent) -> pl.DataFrame:
+        return await match_rows(parent, primary=self.primary, secondary=self.secondary)
+
+    async def _check_environments_lately(self) -> None:
+        await self._lately.recall("environments", self.check_environments)
+
+    @asynccontextmanager
+    async def _forgetting(self) -> AsyncIterator[None]:
+        """After an error of any kind, what was remembered may be the cause."""
+        try:
+            yield
+        except DvSyncError:
+            self._lately.forget()
+            raise
+
+    @asynccontextmanager
+    async def _turn(
+        self, table: str, *, dry_run: bool = False
+    ) -> AsyncIterator[Callable[[], None]]:
+        """The turn on a table; a dry run writes nothing and needs none."""
+        if dry_run:
+            yield lambda: None
+            return
+        async with turn(self.ledger, table, clock=self.clock) as ensure_turn:
+            yield ensure_turn
+
     async def _pass(
         self,
         table: str,
@@ -220,25 +354,32 @@ class Engine:
         progress: ProgressListener,
         part: Callable[[TableMapping], TableMapping],
     ) -> TablePass:
-        settings = self.configuration.table(table)
-        mapping = part(await self._agree(settings))
+        self._lately.forget()
+        mapping = part(await self._agree_lately(table))
+        parent_links = {parent: await self._links(parent, links) for parent in mapping.parents}
+        return self._task(mapping, parent_links, progress)
+
+    def _task(
+        self,
+        mapping: TableMapping,
+        parent_links: Mapping[Parent, pl.DataFrame],
+        progress: ProgressListener,
+    ) -> TablePass:
         secondary = self.configuration.environments.secondary
         return TablePass(
-            settings=settings,
+            settings=self.configuration.table(mapping.table),
             mapping=mapping,
             primary=self.primary,
             secondary=self.secondary,
             ledger=self.ledger,
-            parent_links={parent: await self._links(parent, links) for parent in mapping.parents},
+            parent_links=parent_links,
             clock=self.clock,
             progress=progress,
             rows_per_chunk=secondary.rows_per_call * secondary.requests_in_flight,
         )
 
     async def _links(self, parent: Parent, links: Callable[[str], pl.DataFrame]) -> pl.DataFrame:
-        if parent.by:
-            return await match_rows(parent, primary=self.primary, secondary=self.secondary)
-        return links(parent.table)
+        return await self._match(parent) if parent.by else links(parent.table)
 
     def _schemas_of(self, mapping: TableMapping) -> list[tuple[Dataverse, TableSchema]]:
         return [(self.primary, mapping.primary), (self.secondary, mapping.secondary)]

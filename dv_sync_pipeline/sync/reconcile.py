@@ -7,9 +7,12 @@ reconcile found to be gone. Does not belong here: how a step is done.
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+import polars as pl
+
 from dv_sync_pipeline.sync.associations import compare_pairs, pair_differences
 from dv_sync_pipeline.sync.comparison import Comparison, TablePass, compare_sides
 from dv_sync_pipeline.sync.difference import row_differences, rows_to_go
+from dv_sync_pipeline.sync.feed import Feed
 from dv_sync_pipeline.sync.guards import HeldLists, Removal, RemovalList
 from dv_sync_pipeline.sync.mapping import KEY, PRIMARY_ID, SECONDARY_ID
 from dv_sync_pipeline.sync.pairs import apply_pairs, held_pairs
@@ -21,23 +24,25 @@ from dv_sync_pipeline.sync.report import (
     RowDifference,
     TableReport,
 )
+from dv_sync_pipeline.sync.waiting import missing_parents
 from dv_sync_pipeline.sync.writer import Written, apply
 from dv_sync_pipeline.webapi.client import Traffic
 
 __all__ = ["Meter", "plan", "reconcile", "remove_gone", "report_of"]
 
 
-async def reconcile(
-    task: TablePass, *, mapping_fingerprint: str, ensure_turn: Callable[[], None]
-) -> TableReport:
+async def reconcile(task: TablePass, feed: Feed, *, ensure_turn: Callable[[], None]) -> TableReport:
     """One pass over one table, the turn being ours.
 
     A reconcile is owed from the first moment until the pass is completed, so that a crash anywhere
-    leaves a trace (RELIABILITY 0.2).
+    leaves a trace (RELIABILITY 0.2). The delta token is taken before the primary is read and saved
+    when all is done: changes go on from there without a gap.
     """
     meter = Meter(task)
-    mapping_changed = task.ledger.mapping_changed(task.table, mapping=mapping_fingerprint)
-    task.ledger.begin_reconcile(task.table, mapping=mapping_fingerprint)
+    mapping_changed = task.ledger.mapping_changed(task.table, mapping=feed.fingerprint)
+    task.ledger.begin_reconcile(task.table, mapping=feed.fingerprint)
+    known_token = task.ledger.delta_token(task.table)
+    token = await feed.fresh_token()
     comparison = await compare_sides(task)
     written = await apply(comparison.difference, task, ensure_turn=ensure_turn)
     pairs = await compare_pairs(task, task.ledger.links(task.table))
@@ -46,10 +51,18 @@ async def reconcile(
     parked = task.ledger.replace_parked(task.table, [*comparison.parked, *refused.values()])
     task.ledger.replace_removals(_removals(comparison, task))
     task.ledger.replace_held_pairs(task.table, associated.held.lists)
+    task.ledger.replace_waiting(task.table, _waiting(comparison, task))
+    feed.save(token, instead_of=known_token)
     task.ledger.finish_reconcile(task.table, verified_through=comparison.began)
     report = report_of(comparison, meter, written=written, parked=parked)
     report = replace(report, mapping_changed=mapping_changed, pairs=associated.pairs)
     return report.holding(associated.held)
+
+
+def _waiting(comparison: Comparison, task: TablePass) -> pl.DataFrame:
+    """Which rows wait for which parents, now that their own table is written."""
+    links = {**task.parent_links, task.mapping.own: task.ledger.links(task.table)}
+    return missing_parents(comparison.rows, task.mapping, links=links)
 
 
 async def remove_gone(task: TablePass, *, ensure_turn: Callable[[], None]) -> TableReport:

@@ -118,7 +118,7 @@ class TableReport:
 
     Attributes:
         table: logical name in the primary.
-        mode: the pass: "reconcile", "deferred lookups" or "removals".
+        mode: the pass: "reconcile", "changes", "rows", "deferred lookups" or "removals".
         dry_run: nothing was written.
         read: primary rows read; of removals, the rows that were to go.
         created, updated, equal: rows; a row whose data and status both changed counts once.
@@ -143,6 +143,11 @@ class TableReport:
         held_because: why they wait.
         drift: how the schemas of both sides differ, or have changed since the last run, where that
             did not stop the table.
+        lag_seconds: the longest that a written change took from its `modifiedon` in the primary to
+            the commit in the secondary; None if no change was written.
+        reconcile_owed: why only a reconcile can tell whether both sides agree; "" when none is
+            owed.
+        reconcile_only: the primary does not track changes of the table: only reconciles cover it.
 
     """
 
@@ -172,6 +177,9 @@ class TableReport:
     held_pairs: int = 0
     held_because: str = ""
     drift: tuple[SchemaDifference, ...] = ()
+    lag_seconds: float | None = None
+    reconcile_owed: str = ""
+    reconcile_only: bool = False
 
     @property
     def title(self) -> str:

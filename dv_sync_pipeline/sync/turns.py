@@ -8,14 +8,17 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import TypeAlias
 from uuid import uuid4
 
 from dv_sync_pipeline.errors import TableError
-from dv_sync_pipeline.sync.comparison import Clock
 from dv_sync_pipeline.sync.ledger import Ledger
 
-__all__ = ["turn"]
+__all__ = ["Clock", "turn"]
+
+Clock: TypeAlias = Callable[[], datetime]
+"""Tells the time, in UTC."""
 
 LEASE_SECONDS = 30
 RENEWAL_SECONDS = 10

@@ -7,7 +7,7 @@ Does not belong here: how any of them works.
 import asyncio
 import random as chance
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +26,7 @@ from dv_sync_pipeline.errors import (
 from dv_sync_pipeline.webapi import (
     associations,
     batch,
+    changes,
     dependents,
     metadata,
     read,
@@ -35,6 +36,7 @@ from dv_sync_pipeline.webapi import (
 from dv_sync_pipeline.webapi.administration import Administration
 from dv_sync_pipeline.webapi.associations import Pair
 from dv_sync_pipeline.webapi.auth import TakingTurns, application_users
+from dv_sync_pipeline.webapi.changes import ChangePage
 from dv_sync_pipeline.webapi.decoding import read_decoded
 from dv_sync_pipeline.webapi.dependents import Dependent
 from dv_sync_pipeline.webapi.metadata import Association, TableSchema
@@ -52,7 +54,7 @@ from dv_sync_pipeline.webapi.transport import (
 )
 from dv_sync_pipeline.webapi.write import Message, Outcome, RowWrite
 
-__all__ = ["Dataverse", "DataverseClient", "Identity", "Row", "Traffic", "connect"]
+__all__ = ["ChangePage", "Dataverse", "DataverseClient", "Identity", "Row", "Traffic", "connect"]
 
 Row: TypeAlias = dict[str, Any]
 """A row as it was read: property name (`Column.property_name`) → JSON value.
@@ -112,6 +114,22 @@ class Dataverse(Protocol):
         condition: str = "",
     ) -> list[Row]:
         """Those of the rows that exist, and meet the condition if one is given, in no order."""
+
+    async def read_rows_by_key(
+        self, schema: TableSchema, keys: Sequence[Mapping[str, object]], columns: Sequence[str]
+    ) -> list[Row]:
+        """The rows found under these keys (column → value), as the database compares them."""
+
+    async def begin_changes(self, schema: TableSchema, columns: Sequence[str]) -> str:
+        """A token for what changes from now on; `ChangeTrackingOffError` where nothing tells."""
+
+    def read_changes(
+        self, schema: TableSchema, columns: Sequence[str], *, token: str
+    ) -> AsyncIterator[ChangePage]:
+        """What changed since the token; `DeltaTokenLostError` if that cannot be told any more.
+
+        The columns must be those for which the token was begun.
+        """
 
     async def create_rows(self, schema: TableSchema, rows: Sequence[RowWrite]) -> list[Outcome]:
         """Create rows under the ids that we chose; a row that exists already is refused."""
@@ -238,6 +256,28 @@ class DataverseClient:
     ) -> list[Row]:
         """Those of the rows that exist, and meet the condition if one is given, in no order."""
         return await read.read_rows(self._transport, schema, ids, columns, condition=condition)
+
+    async def read_rows_by_key(
+        self, schema: TableSchema, keys: Sequence[Mapping[str, object]], columns: Sequence[str]
+    ) -> list[Row]:
+        """The rows found under these keys (column → value), as the database compares them."""
+        return await read.read_rows_by_key(self._transport, schema, keys, columns)
+
+    async def begin_changes(self, schema: TableSchema, columns: Sequence[str]) -> str:
+        """A token for what changes from now on; `ChangeTrackingOffError` where nothing tells."""
+        rows_per_page = self._configuration.rows_per_page
+        return await changes.begin_changes(
+            self._transport, schema, columns, rows_per_page=rows_per_page
+        )
+
+    def read_changes(
+        self, schema: TableSchema, columns: Sequence[str], *, token: str
+    ) -> AsyncIterator[ChangePage]:
+        """What changed since the token; `DeltaTokenLostError` if that cannot be told any more."""
+        rows_per_page = self._configuration.rows_per_page
+        return changes.read_changes(
+            self._transport, schema, columns, token=token, rows_per_page=rows_per_page
+        )
 
     async def create_rows(self, schema: TableSchema, rows: Sequence[RowWrite]) -> list[Outcome]:
         """Create rows under the ids that we chose; a row that exists already is refused."""

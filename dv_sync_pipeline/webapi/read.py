@@ -4,7 +4,7 @@ Belongs here: pages, rows by id, counts, and the proof that a read is complete (
 Does not belong here: what follows from a row that is not there.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -13,18 +13,35 @@ import msgspec
 
 from dv_sync_pipeline.errors import IncompleteReadError, SchemaMismatchError
 from dv_sync_pipeline.webapi.decoding import read_decoded
-from dv_sync_pipeline.webapi.metadata import LOOKUP_TABLE, TableSchema
-from dv_sync_pipeline.webapi.odata import address, guid, include_annotations, max_page_size
+from dv_sync_pipeline.webapi.metadata import LOOKUP_TABLE, Column, ColumnKind, TableSchema
+from dv_sync_pipeline.webapi.odata import (
+    address,
+    guid,
+    include_annotations,
+    literal,
+    max_page_size,
+)
 from dv_sync_pipeline.webapi.together import together
 from dv_sync_pipeline.webapi.transport import Transport
 
-__all__ = ["count", "read_pages", "read_rows"]
+__all__ = [
+    "count",
+    "incomplete",
+    "preferences",
+    "read_pages",
+    "read_rows",
+    "read_rows_by_key",
+    "rows_address",
+]
 
 COUNT_MAX = 5000
 """Where counting stops: that many, or more (DATAVERSE 6.3)."""
 
 _IDS_MAX = 25
 """`a eq x or b eq y ...` is 4n - 1 nodes of a filter; OData libraries stop at 100 by default."""
+
+_KEYS_CHARACTERS_MAX = 6000
+"""Of a filter with key values, before it is encoded, so that addresses stay below 32,768."""
 
 
 class _Page(msgspec.Struct):
@@ -34,6 +51,9 @@ class _Page(msgspec.Struct):
 
 
 _PAGE = msgspec.json.Decoder(_Page, float_hook=Decimal)
+
+_QUOTED = frozenset({ColumnKind.STRING, ColumnKind.MEMO, ColumnKind.MULTI_CHOICE})
+"""Kinds whose values stand in quotes in a filter; dates and ids do not (DATAVERSE 6.1)."""
 
 
 async def read_pages(
@@ -51,15 +71,15 @@ async def read_pages(
     Raises `IncompleteReadError` when a page cannot be read as one or a link repeats; the pages
     yielded before are then worth nothing as a whole.
     """
-    prefer = ",".join([max_page_size(rows_per_page), *_annotations(schema, columns)])
+    prefer = ",".join([max_page_size(rows_per_page), *preferences(schema, columns)])
     where = f"{transport.name}: {schema.name}"
-    resource = _rows_address(schema, columns, **_filter(condition))
+    resource = rows_address(schema, columns, **_filter(condition))
     page = await _page(transport.read, resource, prefer=prefer, where=where)
     yield page.value
     followed: set[str] = set()
     while page.next_link is not None:
         if page.next_link in followed:
-            raise _incomplete(where, why="the link to the next page leads back to an earlier one")
+            raise incomplete(where, why="the link to the next page leads back to an earlier one")
         followed.add(page.next_link)
         page = await _page(transport.follow, page.next_link, prefer=prefer, where=where)
         yield page.value
@@ -79,22 +99,72 @@ async def read_rows(
         for start in range(0, len(ids), _IDS_MAX)
     )
     addresses = [
-        _rows_address(
-            schema, columns, filter=f"({condition}) and ({group})" if condition else group
-        )
+        rows_address(schema, columns, filter=f"({condition}) and ({group})" if condition else group)
         for group in groups
     ]
-    prefer = ",".join(_annotations(schema, columns))
+    prefer = ",".join(preferences(schema, columns))
     pages = await together(_only_page(transport, each, prefer=prefer) for each in addresses)
     return [row for page in pages for row in page.value]
 
 
+async def read_rows_by_key(
+    transport: Transport,
+    schema: TableSchema,
+    keys: Sequence[Mapping[str, object]],
+    columns: Sequence[str],
+) -> list[dict[str, Any]]:
+    """The rows that Dataverse finds under these keys (column → value), in no order.
+
+    It compares as its database does: case-insensitively, without trailing blanks (DATAVERSE 4.6).
+    """
+    prefer = ",".join(preferences(schema, columns))
+    addresses = (
+        [
+            rows_address(schema, columns, filter=" or ".join(group))
+            for group in _grouped([_has_key(schema, key) for key in keys], columns=len(keys[0]))
+        ]
+        if keys
+        else []
+    )
+    pages = await together(_only_page(transport, each, prefer=prefer) for each in addresses)
+    return [row for page in pages for row in page.value]
+
+
+def _has_key(schema: TableSchema, key: Mapping[str, object]) -> str:
+    parts = (_equals(schema.columns[name], value) for name, value in key.items())
+    return f"({' and '.join(parts)})"
+
+
+def _equals(column: Column, value: object) -> str:
+    match value:
+        case str() if column.kind in _QUOTED:
+            shown = literal(value)
+        case bool():
+            shown = literal(value)
+        case _:
+            shown = str(value)
+    return f"{column.property_name} eq {shown}"
+
+
+def _grouped(conditions: Sequence[str], *, columns: int) -> Iterator[list[str]]:
+    """The conditions in groups that make a filter of allowed length."""
+    group: list[str] = []
+    for condition in conditions:
+        is_long = sum(map(len, group)) + len(condition) > _KEYS_CHARACTERS_MAX
+        if group and (is_long or len(group) * columns >= _IDS_MAX):
+            yield group
+            group = []
+        group.append(condition)
+    if group:
+        yield group
+
+
 async def count(transport: Transport, schema: TableSchema, *, condition: str = "") -> int | None:
     """How many rows there are, or None at the limit of counting."""
-    resource = _rows_address(schema, (), top="1", count="true", **_filter(condition))
+    resource = rows_address(schema, (), top="1", count="true", **_filter(condition))
     page = await _only_page(transport, resource)
     if page.count is None:
-        raise _incomplete(f"{transport.name}: {schema.name}", why="@odata.count is missing")
+        raise incomplete(f"{transport.name}: {schema.name}", why="@odata.count is missing")
     return page.count if page.count < COUNT_MAX else None
 
 
@@ -102,7 +172,7 @@ def _filter(condition: str) -> dict[str, str]:
     return {"filter": condition} if condition else {}
 
 
-def _rows_address(schema: TableSchema, columns: Sequence[str], **options: str) -> str:
+def rows_address(schema: TableSchema, columns: Sequence[str], **options: str) -> str:
     """Where the rows are read, with these columns and the id."""
     names = dict.fromkeys([schema.primary_id, *(_property(schema, name) for name in columns)])
     return address(schema.entity_set, select=",".join(names), **options)
@@ -122,8 +192,8 @@ def _any_of(column: str, ids: Sequence[str]) -> str:
     return " or ".join(f"{column} eq {guid(row_id)}" for row_id in ids)
 
 
-def _annotations(schema: TableSchema, columns: Sequence[str]) -> list[str]:
-    """The preference that lookups to several tables need; its absence keeps pages small."""
+def preferences(schema: TableSchema, columns: Sequence[str]) -> list[str]:
+    """What lookups to several tables need; its absence keeps pages small."""
     needed = any(schema.columns[name].is_polymorphic for name in columns if name in schema.columns)
     return [include_annotations(LOOKUP_TABLE)] if needed else []
 
@@ -133,7 +203,7 @@ async def _only_page(transport: Transport, resource: str, *, prefer: str = "") -
     where = f"{transport.name}: {resource.partition('?')[0]}"
     page = await _page(transport.read, resource, prefer=prefer, where=where)
     if page.next_link is not None and "$top=" not in resource:
-        raise _incomplete(where, why="rows asked for by id came in more than one page")
+        raise incomplete(where, why="rows asked for by id came in more than one page")
     return page
 
 
@@ -143,7 +213,8 @@ async def _page(
     return await read_decoded(partial(fetch, resource, prefer=prefer), _PAGE.decode, where=where)
 
 
-def _incomplete(where: str, *, why: str) -> IncompleteReadError:
+def incomplete(where: str, *, why: str) -> IncompleteReadError:
+    """The error of a read from which nothing may be concluded."""
     return IncompleteReadError(
         "a read did not prove itself complete",
         where=where,

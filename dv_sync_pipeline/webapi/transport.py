@@ -195,12 +195,17 @@ class Transport:
         """What the environment said of itself in its latest answer."""
         return read_signals(self._latest_headers)
 
+    @property
+    def root(self) -> str:
+        """The address of the Web API, to which resources are appended."""
+        return f"{self._url}{API_PATH}"
+
     async def read(self, resource: str, *, prefer: str = "") -> bytes:
         """The body of a GET; `resource` counts from the root of the Web API.
 
         Raises `RequestRefusedError`, `RequestFailedError`, `AccessError`, `UnreachableError`.
         """
-        return await self.follow(f"{self._url}{API_PATH}{resource}", prefer=prefer)
+        return await self.follow(f"{self.root}{resource}", prefer=prefer)
 
     async def follow(self, link: str, *, prefer: str = "") -> bytes:
         """As `read`, for a link that the server gave: sent verbatim, or `ForeignOriginError`."""
@@ -224,7 +229,7 @@ class Transport:
 
         Raises `AccessError` and `UnreachableError`, after which nothing else would succeed either.
         """
-        link = f"{self._url}{API_PATH}{resource}"
+        link = f"{self.root}{resource}"
         target = request_target(link, environment_url=self._url)
         content_type = {"Content-Type": "application/json"}
         request = _Request(method, target, {**content_type, **(headers or {})}, body)

@@ -6,7 +6,7 @@ as SQL does, state cannot be set by a create, a bad row is refused alone, lookup
 """
 
 import itertools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,10 +15,14 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from dv_sync_pipeline.config import Configuration
-from dv_sync_pipeline.errors import SchemaMismatchError
+from dv_sync_pipeline.errors import (
+    ChangeTrackingOffError,
+    DeltaTokenLostError,
+    SchemaMismatchError,
+)
 from dv_sync_pipeline.sync.engine import Engine
 from dv_sync_pipeline.webapi.associations import Pair
-from dv_sync_pipeline.webapi.client import Identity, Row, Traffic
+from dv_sync_pipeline.webapi.client import ChangePage, Identity, Row, Traffic
 from dv_sync_pipeline.webapi.dependents import DeleteRule, Dependent
 from dv_sync_pipeline.webapi.metadata import Association, Column, ColumnKind, Key, TableSchema
 from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, Reference, RowWrite
@@ -69,7 +73,12 @@ def row_id(number: int) -> str:
 
 
 def table(
-    name: str, columns: Sequence[Column], *, key: Sequence[str] = (), status: bool = True
+    name: str,
+    columns: Sequence[Column],
+    *,
+    key: Sequence[str] = (),
+    status: bool = True,
+    tracked: bool = True,
 ) -> TableSchema:
     """A table with an id, a version, the columns, a key, and a state unless told otherwise."""
     state = [
@@ -96,6 +105,7 @@ def table(
         columns={column.name: column for column in everything},
         keys=(Key(f"{name}_key", tuple(key), "Active"),) if key else (),
         default_status=DEFAULT_STATUS if status else {},
+        change_tracking_enabled=tracked,
     )
 
 
@@ -114,6 +124,8 @@ class MemoryDataverse:
         drop: says whether a row never arrives; its outcome is unknown as well.
         rules: (table, lookup) → what a delete of the parent does; else it is restricted.
         boundary: counts the rows written, and may kill the process before one of them.
+        tombstones: (table, id) → version of the delete, those of rows that came back included.
+        forgets_tokens_before: delta tokens of an older version have expired.
 
     """
 
@@ -128,6 +140,8 @@ class MemoryDataverse:
     rules: dict[tuple[str, str], DeleteRule] = field(default_factory=dict)
     boundary: Boundary = field(default_factory=Boundary)
     requests: int = 0
+    tombstones: dict[tuple[str, str], int] = field(default_factory=dict)
+    forgets_tokens_before: int = 0
     _versions: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1000))
 
     @property
@@ -148,6 +162,10 @@ class MemoryDataverse:
     def delete(self, table_name: str, id_: str) -> None:
         """A person deletes a row."""
         del self.rows[table_name][id_]
+        self._note_delete(table_name, id_)
+
+    def _note_delete(self, table_name: str, id_: str) -> None:
+        self.tombstones[table_name, id_] = next(self._versions)
 
     def _blank(self, table_name: str) -> dict[str, object]:
         row: dict[str, object] = dict.fromkeys(self.schemas[table_name].columns)
@@ -205,6 +223,52 @@ class MemoryDataverse:
             else:
                 answer[column.property_name] = value
         return answer
+
+    async def read_rows_by_key(
+        self, schema: TableSchema, keys: Sequence[Mapping[str, object]], columns: Sequence[str]
+    ) -> list[Row]:
+        """The rows found under these keys."""
+        self.requests += bool(keys)
+        wanted = [[fold(value) for value in key.values()] for key in keys]
+        names = list(keys[0]) if keys else []
+        found = [
+            id_
+            for id_, row in self.rows[schema.name].items()
+            if keys and [fold(row[name]) for name in names] in wanted
+        ]
+        return [self._read(schema, id_, columns) for id_ in found]
+
+    async def begin_changes(self, schema: TableSchema, columns: Sequence[str]) -> str:
+        """A token for what changes from now on."""
+        self.requests += 1
+        if not schema.change_tracking_enabled:
+            raise ChangeTrackingOffError(f"{schema.name} does not track changes")
+        return f"{schema.name}?{','.join(columns)}!{next(self._versions)}"
+
+    async def read_changes(
+        self, schema: TableSchema, columns: Sequence[str], *, token: str
+    ) -> AsyncIterator[ChangePage]:
+        """What changed since the token: rows by version, then deletes, a few at a time."""
+        asked, _, version = token.partition("!")
+        assert asked == f"{schema.name}?{','.join(columns)}"
+        if int(version) < self.forgets_tokens_before:
+            raise DeltaTokenLostError(f"the delta token of {schema.name} has expired")
+        since, closing = int(version), f"{asked}!{next(self._versions)}"
+        rows = [self._read(schema, id_, columns) for id_ in self._changed(schema.name, since)]
+        deleted = [
+            id_ for (name, id_), at in self.tombstones.items() if name == schema.name and at > since
+        ]
+        pages = [ChangePage(rows[n : n + ROWS_PER_PAGE], (), "") for n in _steps(rows)]
+        pages += [ChangePage((), deleted[n : n + ROWS_PER_PAGE], "") for n in _steps(deleted)]
+        for page in pages:
+            self.requests += 1
+            yield page
+        self.requests += not pages
+        yield ChangePage((), (), closing)
+
+    def _changed(self, table_name: str, since: int) -> list[str]:
+        versions = {id_: row["versionnumber"] for id_, row in self.rows[table_name].items()}
+        return sorted((id_ for id_ in versions if versions[id_] > since), key=versions.__getitem__)
 
     async def create_rows(self, schema: TableSchema, rows: Sequence[RowWrite]) -> list[Outcome]:
         """Create rows; one that exists already is refused."""
@@ -290,7 +354,8 @@ class MemoryDataverse:
             return Outcome(id_, OutcomeKind.REFUSED, 400, code, text)
         for dependent in self._dependents(schema):
             self._follow(dependent, id_)
-        self.rows[schema.name].pop(id_, None)
+        if self.rows[schema.name].pop(id_, None) is not None:
+            self._note_delete(schema.name, id_)
         if self.lose("delete", write):
             return Outcome(id_, OutcomeKind.UNKNOWN, message="the answer was lost")
         return Outcome(id_, OutcomeKind.DONE)
@@ -395,6 +460,10 @@ class MemoryDataverse:
 
 def _pair_id(id_: str, other_id: str) -> str:
     return str(UUID(int=(UUID(id_).int << 64) % (1 << 128) | UUID(other_id).int % (1 << 64)))
+
+
+def _steps(entries: Sequence[object]) -> range:
+    return range(0, len(entries), ROWS_PER_PAGE)
 
 
 def fold(value: object) -> object:

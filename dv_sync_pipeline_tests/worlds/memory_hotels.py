@@ -148,6 +148,12 @@ class Hotels:
                 reports[name] = reports[name].followed_by(await engine.remove(name))
             return reports
 
+    async def follow(self, boundary: Boundary | None = None) -> dict[str, TableReport]:
+        """Follow the changes of every table and remove what is gone; reports by title."""
+        async with self.open(boundary) as engine:
+            reports = await engine.apply_changes(engine.tables_in_order)
+            return {report.title: report for report in reports}
+
     async def verify(self) -> dict[str, TableVerdict]:
         """Verify every table in order."""
         async with self.open() as engine:

@@ -8,6 +8,7 @@ what to link, to park or to remove.
 
 from dv_sync_pipeline.sync.ledger.database import SCHEMA_VERSION
 from dv_sync_pipeline.sync.ledger.environments import KnownEnvironments
+from dv_sync_pipeline.sync.ledger.feeds import DeltaToken, Feeds, Lag
 from dv_sync_pipeline.sync.ledger.leadership import Leader, Leadership
 from dv_sync_pipeline.sync.ledger.leases import Leases
 from dv_sync_pipeline.sync.ledger.links import Links
@@ -17,15 +18,18 @@ from dv_sync_pipeline.sync.ledger.passes import Passes
 from dv_sync_pipeline.sync.ledger.reconciles import Reconciles
 from dv_sync_pipeline.sync.ledger.removals import Removals
 from dv_sync_pipeline.sync.ledger.schemas import SeenSchemas
+from dv_sync_pipeline.sync.ledger.waiting import WaitingRows
 from dv_sync_pipeline.sync.ledger.wakeups import WakeUps
 
-__all__ = ["SCHEMA_VERSION", "Leader", "Ledger"]
+__all__ = ["SCHEMA_VERSION", "DeltaToken", "Lag", "Leader", "Ledger"]
 
 
 class Ledger(
     KnownEnvironments,
     Reconciles,
+    Feeds,
     Links,
+    WaitingRows,
     ParkedRows,
     Removals,
     SeenSchemas,

@@ -14,13 +14,13 @@ from dv_sync_pipeline.sync.ledger.database import METADATA, Database, in_steps, 
 from dv_sync_pipeline.sync.mapping import KEY, PRIMARY_ID, SECONDARY_ID, VERSION
 from dv_sync_pipeline.sync.projection import LINKS_SCHEMA
 
-__all__ = ["Links"]
+__all__ = ["Links", "links_table"]
 
 _LINKS_PER_STEP = 50_000
 _ORIGIN, _INTENDED = "@origin", "@intended"
 
 
-_links = sa.Table(
+links_table = sa.Table(
     "links",
     METADATA,
     sa.Column("table_name", sa.String(128), primary_key=True),
@@ -35,12 +35,12 @@ _links = sa.Table(
 
 
 _LINK_COLUMNS = {
-    PRIMARY_ID: _links.c.primary_id,
-    SECONDARY_ID: _links.c.secondary_id,
-    VERSION: _links.c.version,
-    KEY: _links.c.key,
-    _ORIGIN: _links.c.origin,
-    _INTENDED: _links.c.is_intended,
+    PRIMARY_ID: links_table.c.primary_id,
+    SECONDARY_ID: links_table.c.secondary_id,
+    VERSION: links_table.c.version,
+    KEY: links_table.c.key,
+    _ORIGIN: links_table.c.origin,
+    _INTENDED: links_table.c.is_intended,
 }
 
 
@@ -49,15 +49,34 @@ class Links(Database):
 
     def links(self, table: str) -> pl.DataFrame:
         """Every link of the table, intended ones included, as `LINKS_SCHEMA`."""
-        query = sa.select(*_LINK_COLUMNS.values()).where(_links.c.table_name == table)
+        query = sa.select(*_LINK_COLUMNS.values()).where(links_table.c.table_name == table)
         with self.reading() as connection:
             result = connection.execute(query).yield_per(_LINKS_PER_STEP)
             steps = [_links_frame(rows) for rows in result.partitions()]
         return pl.concat([LINKS_SCHEMA.to_frame(), *steps])
 
+    def links_of(self, table: str, primary_ids: Sequence[str] | pl.Series) -> pl.DataFrame:
+        """The links of these rows, intended ones included, as `LINKS_SCHEMA`."""
+        return self._links_where(table, links_table.c.primary_id, primary_ids)
+
+    def links_to(self, table: str, secondary_ids: Sequence[str] | pl.Series) -> pl.DataFrame:
+        """The links that lead to these rows of the secondary, as `LINKS_SCHEMA`."""
+        return self._links_where(table, links_table.c.secondary_id, secondary_ids)
+
+    def _links_where(
+        self, table: str, column: "sa.Column[str]", values: Sequence[str] | pl.Series
+    ) -> pl.DataFrame:
+        query = sa.select(*_LINK_COLUMNS.values()).where(links_table.c.table_name == table)
+        steps = [LINKS_SCHEMA.to_frame()]
+        with self.reading() as connection:
+            for some in in_steps(values):
+                rows = connection.execute(query.where(column.in_(some))).all()
+                steps += [_links_frame(rows)] if rows else []
+        return pl.concat(steps)
+
     def count_links(self, table: str) -> int:
-        """How many links there are."""
-        query = sa.select(sa.func.count()).where(_links.c.table_name == table)
+        """How many links the table has, intended ones included."""
+        query = sa.select(sa.func.count()).where(links_table.c.table_name == table)
         with self.reading() as connection:
             return connection.scalar(query) or 0
 
@@ -68,7 +87,7 @@ class Links(Database):
             rows = step.with_columns(table_name=pl.lit(table)).to_dicts()
             with self.transaction() as connection:
                 _delete_links(connection, table, step["primary_id"])
-                insert(connection, _links, rows)
+                insert(connection, links_table, rows)
 
     def drop_links(self, table: str, primary_ids: Sequence[str] | pl.Series) -> None:
         """Forget the links of these rows."""
@@ -87,5 +106,7 @@ def _delete_links(
 ) -> None:
     for ids in in_steps(primary_ids):
         connection.execute(
-            _links.delete().where(_links.c.table_name == table, _links.c.primary_id.in_(ids))
+            links_table.delete().where(
+                links_table.c.table_name == table, links_table.c.primary_id.in_(ids)
+            )
         )

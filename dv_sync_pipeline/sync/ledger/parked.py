@@ -1,6 +1,6 @@
 """Rows that wait for a person or a parent."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -42,13 +42,22 @@ class ParkedRows(Database):
             return connection.scalar(query) or 0
 
     def replace_parked(
-        self, table: str, rows: Sequence[ParkedRow], *, work: ParkedWork = ParkedWork.WRITE
+        self,
+        table: str,
+        rows: Sequence[ParkedRow],
+        *,
+        work: ParkedWork = ParkedWork.WRITE,
+        among: Collection[str] | None = None,
     ) -> list[ParkedRow]:
-        """Let these rows wait for this work and no others.
+        """Let these rows wait for this work and no others; with `among`, no others of these ids.
 
         `since` and `attempts` go on from what is stored. Returns the rows as they are stored now.
         """
-        known = {row.primary_id: row for row in self.parked(table) if row.work is work}
+        known = {
+            row.primary_id: row
+            for row in self.parked(table)
+            if row.work is work and (among is None or row.primary_id in among)
+        }
         if not (known or rows):
             return []
         rows = [_continued(row, known.get(row.primary_id)) for row in rows]

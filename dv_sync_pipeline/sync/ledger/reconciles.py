@@ -18,8 +18,42 @@ _reconciles = sa.Table(
 )
 
 
+_reasons = sa.Table(
+    "reconcile_reasons",
+    METADATA,
+    sa.Column("table_name", sa.String(128), primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+
+
 class Reconciles(Database):
     """What is owed."""
+
+    def owe_reconcile(self, table: str, reason: str) -> None:
+        """Only a completed reconcile settles it; the first reason stands."""
+        row = _reasons.c.table_name == table
+        with self.transaction() as connection:
+            known = connection.execute(
+                _reasons.update().where(row).values(reason=_reasons.c.reason)
+            )
+            if known.rowcount == 0:
+                connection.execute(_reasons.insert().values(table_name=table, reason=reason))
+
+    def reconcile_owed(self, table: str) -> str:
+        """Why a reconcile of the table is owed, in words; "" when none is."""
+        with self.reading() as connection:
+            row = _reconciles.c.table_name == table
+            state = connection.execute(sa.select(_reconciles).where(row)).mappings().first()
+            reason = connection.scalar(
+                sa.select(_reasons.c.reason).where(_reasons.c.table_name == table)
+            )
+        if state is None:
+            return "it was never reconciled"
+        if state["verified_through"] is None:
+            return "its first reconcile was not completed"
+        return reason or (
+            "its last reconcile has begun and is not completed" if state["is_owed"] else ""
+        )
 
     def begin_reconcile(self, table: str, *, mapping: str) -> None:
         """From now until `finish_reconcile` a reconcile is owed."""
@@ -41,6 +75,7 @@ class Reconciles(Database):
                 .where(_reconciles.c.table_name == table)
                 .values(is_owed=False, verified_through=verified_through.isoformat())
             )
+            connection.execute(_reasons.delete().where(_reasons.c.table_name == table))
 
     def owes_reconcile(self, table: str, *, mapping: str) -> bool:
         """Whether a pass was begun and not completed, never made, or made for another mapping."""

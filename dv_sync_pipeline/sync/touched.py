@@ -1,0 +1,137 @@
+"""A few rows of a table, compared without reading the others.
+
+Belongs here: what must be read of both sides and of the ledger to compare these rows exactly as a
+reconcile would. It writes nothing anywhere. Does not belong here: why these rows (`changes.py`).
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from dv_sync_pipeline.sync.comparison import Comparison, Sides, TablePass, names_to_read
+from dv_sync_pipeline.sync.feed import columns_of_changes
+from dv_sync_pipeline.sync.ledger.waiting import PARENT_ID
+from dv_sync_pipeline.sync.mapping import PRIMARY_ID, SECONDARY_ID, Parent, TableMapping
+from dv_sync_pipeline.sync.projection import project
+from dv_sync_pipeline.sync.values import empty_frame, frame_of_rows, split_reference
+from dv_sync_pipeline.sync.waiting import looked_up
+from dv_sync_pipeline.webapi.client import Row
+from dv_sync_pipeline.webapi.together import together
+
+__all__ = ["Touched", "compare_touched", "frame_of_changes", "read_touched"]
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """Rows of one table to which something happened.
+
+    Attributes:
+        rows: those that the primary has and that meet the filter, as they are now.
+        ids: of all of them; what does not stand in `rows` is gone.
+
+    """
+
+    rows: pl.DataFrame
+    ids: frozenset[str]
+
+    def joined_with(self, other: "Touched") -> "Touched":
+        """Both; where a row stands in both, `other` has read it later."""
+        rows = pl.concat([self.rows.filter(~pl.col(PRIMARY_ID).is_in(other.ids)), other.rows])
+        return Touched(rows, self.ids | other.ids)
+
+
+def frame_of_changes(task: TablePass, rows: Sequence[Row]) -> pl.DataFrame:
+    """Rows of the primary as they were read, the last of each id."""
+    where = f"{task.primary.name}, table {task.mapping.primary.name}"
+    frame = frame_of_rows(rows, columns_of_changes(task.mapping), where=where)
+    return frame.unique(PRIMARY_ID, keep="last", maintain_order=True)
+
+
+async def read_touched(task: TablePass, ids: Collection[str]) -> Touched:
+    """Ask the primary for these rows."""
+    columns = columns_of_changes(task.mapping)
+    schema = task.mapping.primary
+    rows = await task.primary.read_rows(
+        schema, sorted(ids), names_to_read(schema, columns), condition=task.mapping.filter
+    )
+    return Touched(frame_of_changes(task, rows), frozenset(ids))
+
+
+async def compare_touched(task: TablePass, touched: Touched) -> tuple[Touched, Comparison]:
+    """Compare these rows with theirs in the secondary, found by link, by key or by id.
+
+    A row of the secondary that a key finds may be linked to yet another row of the primary. That
+    one is looked at as well, so that nothing is taken from it; it is returned with the others.
+    """
+    began = task.clock()
+    mapping = task.mapping
+    links = task.ledger.links_of(task.table, sorted(touched.ids))
+    parents = _Parents.of(task, touched)
+    keyed = mapping.without(mapping.chained)
+    wanted = project(touched.rows, keyed, links=links, parent_links=parents.links).wanted
+    unlinked = wanted.filter(~pl.col(PRIMARY_ID).is_in(links[PRIMARY_ID].implode()))
+    ids = {*links[SECONDARY_ID], *unlinked[PRIMARY_ID]}
+    present = await _read_present(task, ids, _keys(unlinked, mapping))
+    others = _linked_elsewhere(task, present, ids) - touched.ids
+    if others:
+        more = await read_touched(task, others)
+        return await compare_touched(task, touched.joined_with(more))
+    sides = Sides(began, touched.rows, present, links, parents.own)
+    return touched, sides.compare(mapping, parent_links=parents.links)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parents:
+    """Links of the rows that are looked up: of other tables, and of the table itself."""
+
+    links: Mapping[Parent, pl.DataFrame]
+    own: pl.DataFrame
+
+    @classmethod
+    def of(cls, task: TablePass, touched: Touched) -> "_Parents":
+        pointing = looked_up(touched.rows, task.mapping)
+        ids = {parent: set(frame[PARENT_ID]) for parent, frame in pointing.items()}
+        known = {
+            parent: task.ledger.links_of(parent.table, sorted(ids.get(parent, ())))
+            for parent in task.mapping.parents
+            if not parent.by
+        }
+        own = sorted(ids.get(task.mapping.own, set()) - touched.ids)
+        return cls({**task.parent_links, **known}, task.ledger.links_of(task.table, own))
+
+
+def _keys(wanted: pl.DataFrame, mapping: TableMapping) -> list[dict[str, object]]:
+    """Under which keys the secondary may have the rows already."""
+    lookups = {column.name: column for column in mapping.lookups}
+    keys = wanted.select(mapping.key).to_dicts()
+    for name in lookups.keys() & set(mapping.key):
+        target = lookups[name].target
+        for key in keys:
+            key[name] = split_reference(target, key[name], only_table="")[1]
+    return keys
+
+
+async def _read_present(
+    task: TablePass, ids: Iterable[str], keys: Sequence[Mapping[str, object]]
+) -> pl.DataFrame:
+    """What the secondary shows under these ids and keys."""
+    schema, columns = task.mapping.secondary, task.mapping.secondary_columns
+    names = names_to_read(schema, columns)
+    found = await together(
+        [
+            task.secondary.read_rows(schema, sorted(ids), names),
+            task.secondary.read_rows_by_key(schema, keys, names),
+        ]
+    )
+    where = f"{task.secondary.name}, table {schema.name}"
+    pages = [frame_of_rows(rows, columns, where=where) for rows in found]
+    return pl.concat([empty_frame(columns), *pages]).unique(
+        SECONDARY_ID, keep="last", maintain_order=True
+    )
+
+
+def _linked_elsewhere(task: TablePass, present: pl.DataFrame, ids: Collection[str]) -> set[str]:
+    """Primary ids of the rows to which those rows are linked that a key alone has found."""
+    by_key = present.filter(~pl.col(SECONDARY_ID).is_in(list(ids)))[SECONDARY_ID]
+    return set(task.ledger.links_to(task.table, by_key)[PRIMARY_ID])

@@ -1,0 +1,56 @@
+"""Which rows wait for which parents.
+
+Belongs here: finding it out from the rows of the primary and the links. Pure. Does not belong here:
+what becomes of a row meanwhile (`projection.py`), or when it is looked at again (`changes.py`).
+"""
+
+from collections.abc import Iterator, Mapping
+
+import polars as pl
+
+from dv_sync_pipeline.sync.ledger.waiting import PARENT_ID, PARENT_TABLE, WAITING_SCHEMA
+from dv_sync_pipeline.sync.mapping import PRIMARY_ID, MappedColumn, Parent, TableMapping
+from dv_sync_pipeline.sync.values import reference
+
+__all__ = ["looked_up", "missing_parents"]
+
+
+def looked_up(rows: pl.DataFrame, mapping: TableMapping) -> dict[Parent, pl.DataFrame]:
+    """Synchronized parent → which row looks up which of its rows, as `WAITING_SCHEMA`."""
+    found: dict[Parent, list[pl.DataFrame]] = {}
+    for column in mapping.lookups:
+        for parent in column.parents:
+            if not parent.by:
+                found.setdefault(parent, []).append(_pointing(rows, column, parent))
+    return {parent: pl.concat(frames).unique() for parent, frames in found.items()}
+
+
+def _pointing(rows: pl.DataFrame, column: MappedColumn, parent: Parent) -> pl.DataFrame:
+    """The rows that point to this parent through the column."""
+    prefix = pl.select(reference(column.source, parent.table, pl.lit(""))).item()
+    value = pl.col(column.name)
+    pointing = rows.filter(value.is_not_null() & value.str.starts_with(prefix))
+    return pointing.select(
+        PRIMARY_ID,
+        pl.lit(parent.table).alias(PARENT_TABLE),
+        value.str.strip_prefix(prefix).alias(PARENT_ID),
+    )
+
+
+def missing_parents(
+    rows: pl.DataFrame, mapping: TableMapping, *, links: Mapping[Parent, pl.DataFrame]
+) -> pl.DataFrame:
+    """Which rows wait for which parents, as `WAITING_SCHEMA`.
+
+    `rows` has the columns of `mapping.primary_columns`; `links` those of every synchronized parent,
+    the table itself included if it looks itself up.
+    """
+    return pl.concat([WAITING_SCHEMA.to_frame(), *_missing(rows, mapping, links)])
+
+
+def _missing(
+    rows: pl.DataFrame, mapping: TableMapping, links: Mapping[Parent, pl.DataFrame]
+) -> Iterator[pl.DataFrame]:
+    for parent, pointing in looked_up(rows, mapping).items():
+        there = links[parent].filter(~pl.col("@intended")).select(PRIMARY_ID)
+        yield pointing.join(there, left_on=PARENT_ID, right_on=PRIMARY_ID, how="anti")
