@@ -22,6 +22,7 @@ from dv_sync_pipeline.cli.parked import parked
 from dv_sync_pipeline.cli.plan import plan
 from dv_sync_pipeline.cli.provision import provision
 from dv_sync_pipeline.cli.removals import removals
+from dv_sync_pipeline.cli.schema import schema
 from dv_sync_pipeline.cli.status import status
 from dv_sync_pipeline.cli.surroundings import Surroundings
 from dv_sync_pipeline.cli.sync import sync
@@ -61,6 +62,7 @@ _COMMANDS = (
     removals,
     alerts,
     gateway,
+    schema,
     emulator,
 )
 

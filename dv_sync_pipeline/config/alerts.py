@@ -8,20 +8,19 @@ __all__ = ["Alerts"]
 
 
 class Alerts(Model):
-    """Whom to tell when something needs a person, and from where on."""
+    """Whom to tell when something needs a person, and from where on.
 
-    channels: tuple[SecretStr, ...] = Field(
-        default=(),
-        description="Where alerts go: addresses as Apprise writes them, for Teams workflows, "
-        "Slack, mail, webhooks and many more. They hold secrets: give them as variables. Without "
-        "any, alerts stand in the log of Dagster's sensors.",
-    )
-    parked_rows_max: int = Field(
-        default=0, ge=0, description="More parked rows of one table than this are a problem."
-    )
-    credential_days_min: int = Field(
-        default=14, ge=0, description="A credential that expires within so many days is a problem."
-    )
-    ui_url: str = Field(
-        default="", description="Address of Dagster's UI, for the links to runs in alerts."
-    )
+    Attributes:
+        channels: where alerts go: addresses as Apprise writes them, for Teams workflows, Slack,
+            mail, webhooks and many more. They hold secrets: give them as variables. Without any,
+            alerts stand in the log of Dagster's sensors.
+        parked_rows_max: more parked rows of one table than this are a problem.
+        credential_days_min: a credential that expires within so many days is a problem.
+        ui_url: address of Dagster's UI, for the links to runs in alerts.
+
+    """
+
+    channels: tuple[SecretStr, ...] = Field(default=(), examples=[["${DV_SYNC_CHANNEL}"]])
+    parked_rows_max: int = Field(default=0, ge=0)
+    credential_days_min: int = Field(default=14, ge=0)
+    ui_url: str = Field(default="", examples=["https://dagster.contoso.com"])

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandler
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 LOGICAL_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_SOURCE = re.compile(r" \((?:DATAVERSE|RELIABILITY) [^)]*\)")
 _ENTRY = re.compile(r" {4}(?P<names>\w[\w, ]*): (?P<text>.*)")
 
 
@@ -51,7 +52,13 @@ class Model(BaseModel):
 
 def summary(model: type[Model]) -> str:
     """What the model is: the first paragraph of its docstring, on one line."""
-    return " ".join((inspect.getdoc(model) or "").partition("\n\n")[0].split())
+    paragraph = (inspect.getdoc(model) or "").partition("\n\n")[0]
+    return _for_users(" ".join(paragraph.split()))
+
+
+def _for_users(text: str) -> str:
+    """Without the sources of facts, which are for those who read the code."""
+    return _SOURCE.sub("", text)
 
 
 def settings_explained(model: type[Model]) -> dict[str, str]:
@@ -60,7 +67,7 @@ def settings_explained(model: type[Model]) -> dict[str, str]:
     for ancestor in reversed(model.__mro__):
         if issubclass(ancestor, Model):
             explained |= _attributes(ancestor.__doc__ or "")
-    return explained
+    return {name: _for_users(text) for name, text in explained.items()}
 
 
 def _attributes(docstring: str) -> dict[str, str]:
@@ -86,7 +93,13 @@ def check_logical_name(name: Any) -> Any:
     return name
 
 
-LogicalName = Annotated[str, BeforeValidator(check_logical_name)]
+LogicalName = Annotated[
+    str,
+    BeforeValidator(
+        check_logical_name,
+        json_schema_input_type=Annotated[str, Field(pattern=f"^{LOGICAL_NAME.pattern}$")],
+    ),
+]
 """A table's or column's logical name (DATAVERSE 3.3: always lower case)."""
 
 

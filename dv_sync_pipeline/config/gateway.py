@@ -40,12 +40,13 @@ class Gateway(Model):
 
     """
 
-    keys: Annotated[tuple[SecretStr, ...], BeforeValidator(_one_or_many)] = Field(
-        default=(), examples=["${DV_SYNC_GATEWAY_KEY}"]
-    )
-    key_files: Annotated[tuple[Path, ...], BeforeValidator(_one_or_many)] = Field(
-        default=(), examples=["secrets/gateway"]
-    )
+    keys: Annotated[
+        tuple[SecretStr, ...],
+        BeforeValidator(_one_or_many, json_schema_input_type=str | list[SecretStr]),
+    ] = Field(default=(), examples=[["${DV_SYNC_GATEWAY_KEY}"]])
+    key_files: Annotated[
+        tuple[Path, ...], BeforeValidator(_one_or_many, json_schema_input_type=str | list[Path])
+    ] = Field(default=(), examples=[["secrets/gateway"]])
     url: str = Field(default="", examples=["https://sync.contoso.com/wake-ups"])
     host: str = "127.0.0.1"
     port: int = Field(default=8900, ge=0, le=65535)

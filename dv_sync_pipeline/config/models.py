@@ -56,8 +56,21 @@ def _split_key(key: Any) -> Any:
 
 _ColumnName = Annotated[str, BeforeValidator(_check_column_name)]
 
+Key = Annotated[
+    tuple[LogicalName, ...],
+    BeforeValidator(
+        _split_key,
+        json_schema_input_type=LogicalName | Annotated[list[LogicalName], Field(min_length=1)],
+    ),
+]
+"""One column, or several; `id` for the GUID."""
+
 ColumnMapping = Annotated[
-    dict[_ColumnName, _ColumnName], BeforeValidator(_name_columns_after_themselves)
+    dict[_ColumnName, _ColumnName],
+    BeforeValidator(
+        _name_columns_after_themselves,
+        json_schema_input_type=Literal["*"] | list[_ColumnName] | dict[_ColumnName, _ColumnName],
+    ),
 ]
 """Primary column → secondary column; a plain list maps each column to its own name."""
 
@@ -181,12 +194,19 @@ class LookupTarget(Model):
 
     """
 
-    table: LogicalName
-    by: LogicalName = ""
+    table: LogicalName = Field(examples=["systemuser"])
+    by: LogicalName = Field(default="", examples=["domainname"])
 
 
 def _spell_out_target(target: Any) -> Any:
     return {"table": target} if isinstance(target, str) else target
+
+
+Target = Annotated[
+    LookupTarget,
+    BeforeValidator(_spell_out_target, json_schema_input_type=LogicalName | LookupTarget),
+]
+"""A table by its name alone, or with the column by which its rows are matched."""
 
 
 def _spell_out_lookup(lookup: Any) -> Any:
@@ -213,16 +233,40 @@ class LookupConfiguration(Model):
 
     """
 
-    tables: tuple[Annotated[LookupTarget, BeforeValidator(_spell_out_target)], ...] = Field(
-        min_length=1
-    )
-    column: LogicalName | Literal[""] = ""
+    tables: tuple[Target, ...] = Field(min_length=1, examples=[["account", "contact"]])
+    column: LogicalName | Literal[""] = Field(default="", examples=["department_hotelid"])
     deferred: bool = False
 
     @property
     def synchronized(self) -> tuple[str, ...]:
         """The tables among them that must be synchronized first."""
         return tuple(target.table for target in self.tables if not target.by)
+
+
+class LookupOfOneTable(LookupTarget):
+    """A lookup column that points to one table; the short form of a lookup, for the schema alone.
+
+    Attributes:
+        column: its name in the secondary; "" for the same name.
+        deferred: as in the long form.
+
+    """
+
+    column: LogicalName | Literal[""] = Field(default="", examples=["department_hotelid"])
+    deferred: bool = False
+
+
+Lookup = Annotated[
+    LookupConfiguration,
+    BeforeValidator(
+        _spell_out_lookup,
+        json_schema_input_type=LogicalName
+        | Annotated[list[Target], Field(min_length=1)]
+        | LookupOfOneTable
+        | LookupConfiguration,
+    ),
+]
+"""One table, several, or a table with more to say."""
 
 
 class AssociationConfiguration(Model):
@@ -234,8 +278,8 @@ class AssociationConfiguration(Model):
 
     """
 
-    relationship: str = Field(min_length=1)
-    table: LogicalName
+    relationship: str = Field(min_length=1, examples=["contoso_hotel_amenity"])
+    table: LogicalName = Field(examples=["contoso_amenity"])
 
 
 class TableConfiguration(Model):
@@ -244,8 +288,8 @@ class TableConfiguration(Model):
     Attributes:
         table: its name in the primary.
         target: its name in the secondary; the same unless told otherwise.
-        key: the columns (in the primary) by which rows of both sides are matched; `("id",)`
-            matches by GUID.
+        key: the columns (in the primary) by which rows of both sides are matched: those of an
+            alternate key of the secondary; `id` matches by GUID.
         columns: mapped columns, primary name → secondary name; `*` stands for every custom column
             that both environments have, besides those that are named.
         exclude: columns that are left alone all the same.
@@ -268,24 +312,43 @@ class TableConfiguration(Model):
 
     """
 
-    table: LogicalName
-    target: LogicalName = ""
-    key: Annotated[tuple[LogicalName, ...], BeforeValidator(_split_key), Field(min_length=1)]
-    columns: ColumnMapping = Field(default_factory=dict)
-    lookups: dict[
-        LogicalName, Annotated[LookupConfiguration, BeforeValidator(_spell_out_lookup)]
-    ] = Field(default_factory=dict)
-    associations: tuple[AssociationConfiguration, ...] = ()
-    exclude: frozenset[LogicalName] = frozenset()
-    constants: dict[LogicalName, Constant] = Field(default_factory=dict)
-    values: dict[LogicalName, dict[int, int]] = Field(default_factory=dict)
-    filter: str = ""
+    table: LogicalName = Field(examples=["contoso_hotel"])
+    target: LogicalName = Field(default="", examples=["department_hotel"])
+    key: Key = Field(min_length=1, examples=[["contoso_hotelid", "contoso_number"], "id"])
+    columns: ColumnMapping = Field(
+        default_factory=dict,
+        examples=[["contoso_name", "contoso_stars"], {"contoso_name": "department_label"}, "*"],
+    )
+    lookups: dict[LogicalName, Lookup] = Field(
+        default_factory=dict,
+        examples=[
+            {
+                "contoso_hotelid": "contoso_hotel",
+                "contoso_customerid": ["account", "contact"],
+                "ownerid": {"table": "systemuser", "by": "domainname"},
+            }
+        ],
+    )
+    associations: tuple[AssociationConfiguration, ...] = Field(
+        default=(),
+        examples=[[{"relationship": "contoso_hotel_amenity", "table": "contoso_amenity"}]],
+    )
+    exclude: frozenset[LogicalName] = Field(
+        default=frozenset(), examples=[["contoso_internalnote"]]
+    )
+    constants: dict[LogicalName, Constant] = Field(
+        default_factory=dict, examples=[{"department_source": "master data"}]
+    )
+    values: dict[LogicalName, dict[int, int]] = Field(
+        default_factory=dict, examples=[{"contoso_grade": {1: 100000001, 2: 100000002}}]
+    )
+    filter: str = Field(default="", examples=["statecode eq 0"])
     status: Literal["direct", "none"] = "direct"
-    status_values: dict[int, int] = Field(default_factory=dict)
+    status_values: dict[int, int] = Field(default_factory=dict, examples=[{2: 100000002}])
     deletes: Literal["delete", "deactivate", "keep"] = "delete"
-    max_removals: int | None = Field(default=None, ge=0)
-    group: LogicalName = "tables"
-    description: str = ""
+    max_removals: int | None = Field(default=None, ge=0, examples=[100])
+    group: LogicalName = Field(default="tables", examples=["hotels"])
+    description: str = Field(default="", examples=["Hotels, with their addresses."])
 
     @model_validator(mode="before")
     @classmethod
@@ -381,6 +444,7 @@ class Configuration(Model):
         environments: the two environments.
         tables: the tables that are kept equal; their order does not matter.
         schedule: when everything is compared and repaired.
+        alerts: whom to tell when something needs a person.
         gateway: the receiver of webhooks.
         state: folder of the ledger, beside `sync.yaml` unless absolute.
         ledger: SQLAlchemy address of the ledger; without it, SQLite in `state`.
