@@ -1,4 +1,4 @@
-"""Dagster's webserver, daemon and code server as processes of our own, ended when we end.
+"""Dagster's webserver, daemon and code server, and the gateway, as processes ended when we end.
 
 Belongs here: starting, waiting, ending. Each has its own process session: Ctrl-C reaches us alone,
 and we end them in order. The database is prepared before any of them starts, because several
@@ -22,7 +22,15 @@ import httpx
 from dv_sync_pipeline.errors import UnreachableError, UsageError
 from dv_sync_pipeline.redact import redact
 
-__all__ = ["Service", "interruptible", "refuse_taken_port", "running_dagster", "wait_for_any"]
+__all__ = [
+    "HOST",
+    "Service",
+    "interruptible",
+    "refuse_taken_port",
+    "running_dagster",
+    "running_gateway",
+    "wait_for_any",
+]
 
 HOST = "127.0.0.1"
 START_SECONDS_MAX = 90.0
@@ -58,7 +66,7 @@ class Service:
         """Raise `UnreachableError` with its last words if it has ended by itself."""
         if self.process.poll() is not None:
             raise UnreachableError(
-                f"Dagster's {self.name} has ended",
+                f"the {self.name} has ended",
                 where=str(self.log),
                 why=redact("\n".join(_last_lines(self.log))),
             )
@@ -84,17 +92,20 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def refuse_taken_port(port: int) -> None:
-    """Raise `UsageError` when something else answers on that port of this machine."""
+def refuse_taken_port(port: int, *, purpose: str, option: str) -> None:
+    """Raise `UsageError` when something else answers on that port of this machine.
+
+    `option` is how a person chooses another.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError as error:
             raise UsageError(
-                f"port {port} cannot be opened for Dagster's UI",
+                f"port {port} cannot be opened for {purpose}",
                 why=error.strerror or str(error),
-                mend="Choose another with --port",
+                mend=f"Choose another with {option}",
             ) from None
 
 
@@ -118,11 +129,26 @@ def running_dagster(
         for name, arguments, answers in (
             ("code server", _code_server(code_port), lambda: _accepts(code_port)),
             ("daemon", ["dagster._daemon", "run", "-w", str(workspace)], lambda: True),
-            ("webserver", _webserver(port, workspace), lambda: _serves(port)),
+            ("webserver", _webserver(port, workspace), lambda: _answers(port, "/server_info")),
         ):
             services.append(_start(name, arguments, home=home, environment=environment))
             _wait_until(answers, services)
         yield services
+    finally:
+        _stop(services)
+
+
+@contextlib.contextmanager
+def running_gateway(folder: Path, *, port: int, variables: Mapping[str, str]) -> Iterator[Service]:
+    """The gateway on `port`, with its log in the folder; it answers when entered.
+
+    Raises `UnreachableError` when it does not come up.
+    """
+    arguments = ["dv_sync_pipeline.cli", "gateway", "--host", HOST, "--port", str(port)]
+    services = [_start("gateway", arguments, home=folder, environment=variables)]
+    try:
+        _wait_until(lambda: _answers(port, "/healthz"), services)
+        yield services[0]
     finally:
         _stop(services)
 
@@ -190,7 +216,7 @@ def _wait_until(answers: Callable[[], bool], services: Sequence[Service]) -> Non
             service.ensure_running()
         if time.monotonic() > deadline:
             raise UnreachableError(
-                f"Dagster's {services[-1].name} does not answer", where=str(services[-1].log)
+                f"the {services[-1].name} does not answer", where=str(services[-1].log)
             )
         time.sleep(_POLL_SECONDS)
 
@@ -203,9 +229,9 @@ def _accepts(port: int) -> bool:
     return True
 
 
-def _serves(port: int) -> bool:
+def _answers(port: int, path: str) -> bool:
     try:
-        url = f"http://{HOST}:{port}/server_info"
+        url = f"http://{HOST}:{port}{path}"
         return httpx.get(url, timeout=2.0, trust_env=False).is_success
     except httpx.HTTPError:
         return False

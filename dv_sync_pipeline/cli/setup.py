@@ -14,7 +14,6 @@ from typing import TypeAlias, TypeVar
 from dv_sync_pipeline.cli.passes import DIFFERENCES_REMAIN, DONE, TABLE_FAILED
 from dv_sync_pipeline.cli.surroundings import Surroundings
 from dv_sync_pipeline.config import Configuration
-from dv_sync_pipeline.errors import ConfigurationError
 from dv_sync_pipeline.sync.engine import Engine
 from dv_sync_pipeline.sync.ledger import Ledger
 from dv_sync_pipeline.sync.provisioning import (
@@ -47,7 +46,7 @@ def find_what_is_missing(
 ) -> tuple[Provision, ...]:
     """What `provide_missing` would provide; nothing is changed."""
     configuration = surroundings.configuration()
-    gateway = _gateway(surroundings, url=gateway_url)
+    gateway = _gateway(configuration, url=gateway_url)
 
     async def find(primary: DataverseClient, secondary: DataverseClient) -> tuple[Provision, ...]:
         situation = await describe_situation(
@@ -61,7 +60,7 @@ def find_what_is_missing(
 def provide_missing(surroundings: Surroundings, *, gateway_url: str | None) -> list[Provided]:
     """Provide what is missing, and tell what became of each."""
     configuration = surroundings.configuration()
-    gateway = _gateway(surroundings, url=gateway_url)
+    gateway = _gateway(configuration, url=gateway_url)
 
     async def find_and_provide(
         primary: DataverseClient, secondary: DataverseClient
@@ -131,12 +130,10 @@ async def _administrators(
         yield primary, secondary
 
 
-def _gateway(surroundings: Surroundings, *, url: str | None) -> Gateway | None:
-    """The gateway that webhooks are to wake; None where there is none."""
-    url = url or surroundings.variables.get("DV_SYNC_GATEWAY_URL", "")
-    if not url:
-        return None
-    key = surroundings.variables.get("DV_SYNC_GATEWAY_KEY", "")
-    if not key:
-        raise ConfigurationError("the gateway has no key", mend="Set DV_SYNC_GATEWAY_KEY")
-    return Gateway(url, key)
+def _gateway(configuration: Configuration, *, url: str | None) -> Gateway | None:
+    """The gateway that webhooks are to wake; None where there is none.
+
+    Of its keys the first is registered; while keys are changed, put the new one first.
+    """
+    url = url or configuration.gateway.url
+    return Gateway(url, configuration.gateway.read_keys()[0]) if url else None

@@ -106,5 +106,16 @@ def occupied_port():
 @pytest.fixture
 def free_port():
     """A port on which nobody listened a moment ago."""
+    return find_free_port()
+
+
+@pytest.fixture
+def another_free_port():
+    """Another one."""
+    return find_free_port()
+
+
+def find_free_port():
+    """The system gives a port away again only after many others."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]

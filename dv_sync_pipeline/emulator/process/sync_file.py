@@ -6,6 +6,7 @@ the sample, and reading such a file (`config`).
 
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_urlsafe
 
 from dv_sync_pipeline.emulator.process.private_files import write_private
 
@@ -49,9 +50,10 @@ def write_sync_file(folder: Path, connections: list[Connection], *, tables: str)
         write_private(secrets / connection.name, connection.client_secret.encode())
         administrator = secrets / f"{connection.name}-administrator"
         write_private(administrator, connection.administrator_secret.encode())
+    _make_gateway_key(secrets / "gateway")
     environments = "".join(_describe(connection) for connection in connections)
     file = folder / "sync.yaml"
-    file.write_text(f"{_HEAD}{environments}\n{_SCHEDULE}\n{tables}", encoding="utf-8")
+    file.write_text(f"{_HEAD}{environments}\n{_SCHEDULE}\n{_GATEWAY}\n{tables}", encoding="utf-8")
     return file
 
 
@@ -71,6 +73,19 @@ schedule:
   reconcile: "0 2 * * *"
   timezone: Europe/Berlin
 """
+
+_GATEWAY = """\
+# `dv-sync gateway` takes the webhooks of the primary; this is what they must show.
+gateway:
+  key_files: [secrets/gateway]
+"""
+_GATEWAY_KEY_BYTES = 32
+
+
+def _make_gateway_key(file: Path) -> None:
+    """Once: the primary keeps webhooks that show it."""
+    if not file.exists():
+        write_private(file, token_urlsafe(_GATEWAY_KEY_BYTES).encode())
 
 
 def _describe(connection: Connection) -> str:
