@@ -15,6 +15,7 @@ import click
 from dv_sync_pipeline.cli.alerts import alerts
 from dv_sync_pipeline.cli.complaints import describe_as_json, describe_as_text, exit_code_of
 from dv_sync_pipeline.cli.demo import demo
+from dv_sync_pipeline.cli.doctor import doctor
 from dv_sync_pipeline.cli.emulator import emulator
 from dv_sync_pipeline.cli.gateway import gateway
 from dv_sync_pipeline.cli.init import init
@@ -53,6 +54,7 @@ def dv_sync() -> None:
 _COMMANDS = (
     demo,
     init,
+    doctor,
     provision,
     sync,
     plan,

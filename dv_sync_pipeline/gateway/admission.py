@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from starlette.requests import ClientDisconnect, Request
 
 from dv_sync_pipeline.gateway.refusals import Refusal
+from dv_sync_pipeline.webapi.steps import KEY_HEADER
 
 __all__ = ["KEY_HEADER", "KEY_PARAMETER", "Keys", "read_body"]
 
-KEY_HEADER = "x-dv-sync-key"
 KEY_PARAMETER = "code"
 """Dataverse's WebhookKey appends `?code=...` (DATAVERSE 10.1). The header is better: addresses end
 up in the logs of proxies, headers do not."""

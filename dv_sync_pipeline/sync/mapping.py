@@ -32,6 +32,7 @@ __all__ = [
     "Parent",
     "TableMapping",
     "agree",
+    "find_drift",
     "fingerprint",
 ]
 
@@ -286,6 +287,17 @@ def agree(
         has_status=configuration.status != "none" and set(STATUS_COLUMNS) <= primary.columns.keys(),
         drift=drift,
     )
+
+
+def find_drift(
+    configuration: TableConfiguration, *, schemas: Schemas, targets: Mapping[str, str]
+) -> tuple[SchemaDifference, ...]:
+    """Everything in both schemas that is not as it should be, whatever it does to the table."""
+    agreement = _Agreement(
+        configuration, schemas.primary, schemas.secondary, targets, self_lookups(configuration)
+    )
+    names = {**configuration.target_columns, **agreement.other_columns()}
+    return find_differences(configuration, schemas, names=names, targets=targets)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from dv_sync_pipeline.cli.surroundings import Surroundings
 from dv_sync_pipeline_tests.worlds.emulated_pair import VARIABLES, EmulatedPair
 from dv_sync_pipeline_tests.worlds.hand_made import hand_made_pair
 
+GATEWAY = 'gateway: {keys: ["${KEY}"]}'
 URL = "https://gateway.example/wake-ups"
-GATEWAY = {"DV_SYNC_GATEWAY_KEY": "k" * 43}
 WEBHOOKS = [
     "service endpoint",
     *(
@@ -66,7 +66,9 @@ def terminal(tmp_path, capsys):
 @pytest.fixture
 def woken(terminal):
     """The same, with a gateway."""
-    terminal.variables = GATEWAY
+    with (terminal.pair.folder / "sync.yaml").open("a") as file:
+        file.write(GATEWAY)
+    terminal.variables = {"KEY": "k" * 43}
     return terminal
 
 

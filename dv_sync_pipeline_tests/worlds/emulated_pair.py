@@ -7,7 +7,8 @@ answer is read as if it had travelled. Rows are put in and looked at over the sa
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,8 @@ class Side:
         name: primary or secondary.
         store: its rows, to fill in tables before anything is asked over HTTP.
         user: id of the application user; administrators may do everything.
-        users: client id → id of another application user, if that id asks for a token.
+        users: client id → id of its application user; if given, Entra knows no others.
+        seconds_ahead: by how much its clock is wrong.
         asked: every request, as method and path with query.
 
     """
@@ -47,6 +49,7 @@ class Side:
     user: str
     asked: list[str] = field(default_factory=list)
     users: dict[str, str] = field(default_factory=dict)
+    seconds_ahead: float = 0.0
 
     def __post_init__(self) -> None:
         environment = EmulatedEnvironment(
@@ -56,7 +59,7 @@ class Side:
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """Carries requests to the environment, and keeps note of them."""
-        return _Noting(httpx.ASGITransport(self._application), self.asked)
+        return _Noting(httpx.ASGITransport(self._application), self)
 
     def entra(self) -> httpx.BaseTransport:
         """An authority that knows these users."""
@@ -83,13 +86,18 @@ class Side:
 
 
 class _Noting(httpx.AsyncBaseTransport):
-    def __init__(self, inner: httpx.AsyncBaseTransport, asked: list[str]) -> None:
+    """Notes each request, and tells the time in each answer as servers do."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, side: Side) -> None:
         self._inner = inner
-        self._asked = asked
+        self._side = side
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self._asked.append(f"{request.method} {request.url.raw_path.decode()}")
-        return await self._inner.handle_async_request(request)
+        self._side.asked.append(f"{request.method} {request.url.raw_path.decode()}")
+        answer = await self._inner.handle_async_request(request)
+        moment = datetime.now(UTC) + timedelta(seconds=self._side.seconds_ahead)
+        answer.headers["date"] = format_datetime(moment, usegmt=True)
+        return answer
 
 
 def _token(request: httpx.Request, side: Side) -> httpx.Response:
@@ -105,6 +113,9 @@ def _token(request: httpx.Request, side: Side) -> httpx.Response:
             },
         )
     client_id = httpx.QueryParams(request.content.decode())["client_id"]
+    if side.users and client_id not in side.users:
+        answer = {"error": "invalid_client", "error_description": "AADSTS700016: Unknown."}
+        return httpx.Response(401, json=answer)
     user = side.users.get(client_id, side.user)
     return httpx.Response(
         200, json={"access_token": user, "expires_in": 3600, "token_type": "Bearer"}

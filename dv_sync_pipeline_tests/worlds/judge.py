@@ -93,6 +93,12 @@ class Environment:
         answer.raise_for_status()
         return int(answer.text.lstrip("\ufeff"))
 
+    def send(self, method: str, path: str, **arguments: object) -> httpx.Response:
+        """One request below the root of the Web API; it must succeed."""
+        answer = self._http.request(method, f"{self._api}{path}", **arguments)
+        answer.raise_for_status()
+        return answer
+
     def update(self, table: str, row_id: str, values: dict) -> None:
         """Change a row that exists, as a user of the environment would."""
         answer = self._http.patch(

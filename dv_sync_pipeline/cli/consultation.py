@@ -1,0 +1,34 @@
+"""What `dv-sync doctor` does: joins configuration, connections and checks.
+
+Belongs here: patience, and the exit code. Does not belong here: the checks (`sync/examination/`),
+how they are shown (`doctor_output.py`).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from dv_sync_pipeline.cli.surroundings import Surroundings
+from dv_sync_pipeline.sync.examination import Finding, Level, examine
+from dv_sync_pipeline.webapi.probe import probe
+
+__all__ = ["consult", "exit_code_of_findings"]
+
+_EXIT_CODES = {Level.OK: 0, Level.UNKNOWN: 1, Level.WARNING: 1, Level.PROBLEM: 2}
+
+
+def consult(surroundings: Surroundings) -> tuple[Finding, ...]:
+    """All findings; `ConfigurationError` when `sync.yaml` itself cannot be read."""
+    return asyncio.run(
+        examine(
+            surroundings.configuration(),
+            connect=surroundings.connector(),
+            clock=lambda: datetime.now(tz=UTC),
+            probe=probe,
+        )
+    )
+
+
+def exit_code_of_findings(findings: Sequence[Finding]) -> int:
+    """That of the worst finding."""
+    return max(_EXIT_CODES[finding.level] for finding in findings)

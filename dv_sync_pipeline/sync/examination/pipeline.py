@@ -1,0 +1,180 @@
+"""Checks of what belongs to neither environment alone: ledger, gateway, webhooks, credentials.
+
+Belongs here: one small function for each check; which are made stands in `checks.py`.
+"""
+
+import shutil
+import stat
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urljoin
+
+import sqlalchemy as sa
+
+from dv_sync_pipeline.errors import ConfigurationError, UnreachableError, WrongEnvironmentError
+from dv_sync_pipeline.sync.examination.environments import as_problem
+from dv_sync_pipeline.sync.examination.findings import Remark, ok, problem, warning
+from dv_sync_pipeline.sync.examination.subjects import Pipeline
+from dv_sync_pipeline.sync.ledger import SCHEMA_VERSION, Ledger
+from dv_sync_pipeline.sync.ordering import in_dependency_order
+from dv_sync_pipeline.sync.webhooks import wanted_endpoint
+from dv_sync_pipeline.webapi.credential_expiries import CredentialExpiry, credential_expiries
+from dv_sync_pipeline.webapi.steps import differences
+
+__all__ = [
+    "check_expiries",
+    "check_gateway",
+    "check_ledger",
+    "check_ledger_file",
+    "check_order",
+    "check_organizations",
+    "check_webhooks",
+]
+
+_FREE_BYTES_MIN = 1024**3
+_GIGABYTE = 1024**3
+_HTTP_OK = 200
+_PRIVATE_BITS = stat.S_IRWXG | stat.S_IRWXO
+
+
+async def check_order(pipeline: Pipeline) -> list[Remark]:
+    """The tables can be put in an order in which parents come first."""
+    try:
+        tables = in_dependency_order(pipeline.configuration.tables)
+    except ConfigurationError as error:
+        return [as_problem(error)]
+    return [ok(f"order of the tables: {', '.join(table.table for table in tables)}")]
+
+
+async def check_organizations(pipeline: Pipeline) -> list[Remark]:
+    """Two organisations, the same as at the first run."""
+    found = {
+        environment.name: environment.admitted[0].identity.organization_id.lower()
+        for environment in pipeline.environments
+    }
+    if len(set(found.values())) == 1:
+        return [
+            problem(
+                "primary and secondary are the same organisation",
+                why="it would be synchronized with itself",
+                mend="Correct the urls in sync.yaml",
+            )
+        ]
+    ledger = Ledger.open(pipeline.configuration.ledger_url)
+    try:
+        ledger.check_environments(found)
+    except WrongEnvironmentError as error:
+        return [as_problem(error)]
+    finally:
+        ledger.close()
+    return [ok("the two organisations differ, and are those of earlier runs if there were any")]
+
+
+async def check_ledger(pipeline: Pipeline) -> list[Remark]:
+    """The state database can be opened and has our version."""
+    Ledger.open(pipeline.configuration.ledger_url).close()
+    return [ok(f"the ledger can be used, version {SCHEMA_VERSION}")]
+
+
+async def check_ledger_file(pipeline: Pipeline) -> list[Remark]:
+    """A ledger in a file is for us alone, and has space to grow."""
+    file = _ledger_file(pipeline)
+    if file is None:
+        return [ok("the ledger is a database server's, which sees to its files")]
+    return [_privacy(file), _space(file)]
+
+
+def _ledger_file(pipeline: Pipeline) -> Path | None:
+    address = sa.make_url(pipeline.configuration.ledger_url)
+    is_file = address.get_backend_name() == "sqlite" and address.database
+    return Path(str(address.database)) if is_file else None
+
+
+def _privacy(file: Path) -> Remark:
+    mode = stat.S_IMODE(file.stat().st_mode)
+    if not mode & _PRIVATE_BITS:
+        return ok(f"{file} is for its owner alone")
+    return warning(
+        f"{file} can be read by others (mode {mode:o})",
+        why="it holds key values of rows",
+        mend=f"chmod 600 {file}",
+    )
+
+
+def _space(file: Path) -> Remark:
+    free_bytes = shutil.disk_usage(file.parent).free
+    free = f"{free_bytes / _GIGABYTE:,.1f} GB"
+    if free_bytes >= _FREE_BYTES_MIN:
+        return ok(f"{free} are free for the ledger")
+    return warning(
+        f"only {free} are free for the ledger",
+        why="a full disk stops every run",
+        mend="Free space, or point `state` in sync.yaml to another disk",
+    )
+
+
+async def check_expiries(pipeline: Pipeline) -> list[Remark]:
+    """No secret or certificate ends soon, as far as that is known."""
+    days_min = pipeline.configuration.alerts.credential_days_min
+    limit = pipeline.clock() + timedelta(days=days_min)
+    near = [each for each in credential_expiries(pipeline.configuration) if each.expires < limit]
+    if near:
+        return [_expiry(each, pipeline) for each in near]
+    return [ok(f"no credential is known to end within {days_min} days")]
+
+
+def _expiry(expiry: CredentialExpiry, pipeline: Pipeline) -> Remark:
+    has_ended = expiry.expires <= pipeline.clock()
+    return (problem if has_ended else warning)(
+        f"the {expiry.kind} of application {expiry.client_id} ({expiry.environment}) "
+        f"{'ended' if has_ended else 'ends'} on {expiry.expires:%Y-%m-%d}",
+        why="from then on nothing is synchronized",
+        mend="Create a new one in Entra and put it in its place",
+    )
+
+
+# ---- near real time -----------------------------------------------------------------------------
+
+
+async def check_gateway(pipeline: Pipeline) -> list[Remark]:
+    """The gateway answers where the primary is told to find it, and has usable keys."""
+    settings = pipeline.configuration.gateway
+    if not settings.url:
+        return [ok("there is no gateway: gateway.url is not set in sync.yaml")]
+    try:
+        settings.read_keys()
+        status = await pipeline.probe(urljoin(settings.url, "healthz"))
+    except (ConfigurationError, UnreachableError) as error:
+        return [as_problem(error)]
+    if status == _HTTP_OK:
+        return [ok(f"the gateway answers at {settings.url}")]
+    return [
+        problem(
+            f"the gateway at {settings.url} is not well: HTTP {status}",
+            why="webhooks would be refused, and changes found later only",
+            mend="Look at its log; it answers 503 while it cannot store wake-ups",
+        )
+    ]
+
+
+async def check_webhooks(pipeline: Pipeline) -> list[Remark]:
+    """The primary's webhooks are in place, with our key, and lead to our gateway."""
+    settings = pipeline.configuration.gateway
+    if not settings.url:
+        return [ok("without a gateway no webhooks are needed")]
+    configuration, primary = pipeline.configuration, pipeline.primary
+    schemas = {each.table: await primary.schema(each.table) for each in configuration.tables}
+    key = settings.read_keys()[0]
+    wanted = wanted_endpoint(configuration, schemas, url=settings.url, key=key)
+    found = await primary.administration.find_webhooks(wanted.name)
+    changes = differences(wanted, found)
+    if not changes:
+        return [ok(f"{len(wanted.steps)} webhook steps lead to {settings.url}")]
+    return [
+        warning(
+            f"webhook {change.title}: {change.why or 'missing'}",
+            why="changes arrive later, by the change feed or the nightly reconcile",
+            mend="dv-sync provision --apply",
+        )
+        for change in changes
+    ]
