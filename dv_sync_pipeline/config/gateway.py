@@ -8,7 +8,10 @@ from pydantic import BeforeValidator, Field, SecretStr
 from dv_sync_pipeline.config.base import Model, read_text
 from dv_sync_pipeline.errors import ConfigurationError
 
-__all__ = ["Gateway"]
+__all__ = ["KEY_HEADER", "Gateway"]
+
+KEY_HEADER = "x-dv-sync-key"
+"""The header that carries the key: who registers a webhook and who receives it must agree on it."""
 
 _KEY_LENGTH_MIN = 32
 _MAKE_KEY = (

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from starlette.requests import ClientDisconnect, Request
 
+from dv_sync_pipeline.config.gateway import KEY_HEADER
 from dv_sync_pipeline.gateway.refusals import Refusal
-from dv_sync_pipeline.webapi.steps import KEY_HEADER
 
 __all__ = ["KEY_HEADER", "KEY_PARAMETER", "Keys", "read_body"]
 

@@ -14,11 +14,11 @@ from xml.sax.saxutils import quoteattr
 
 import msgspec
 
+from dv_sync_pipeline.config.gateway import KEY_HEADER
 from dv_sync_pipeline.errors import RequestRefusedError, SchemaMismatchError
 from dv_sync_pipeline.webapi.decoding import read_decoded
 from dv_sync_pipeline.webapi.odata import address, binding, guid, literal, row
 from dv_sync_pipeline.webapi.steps import (
-    KEY_HEADER,
     Endpoint,
     FoundEndpoint,
     FoundStep,

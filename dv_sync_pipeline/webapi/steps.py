@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
 
+from dv_sync_pipeline.config.gateway import KEY_HEADER
+
 __all__ = [
-    "KEY_HEADER",
     "Endpoint",
     "FoundEndpoint",
     "FoundStep",
@@ -25,9 +26,6 @@ __all__ = [
     "key_digest",
     "watching",
 ]
-
-KEY_HEADER = "x-dv-sync-key"
-"""The header that carries the key: addresses end up in logs, headers do not (RELIABILITY 5)."""
 
 
 class Message(StrEnum):

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from dv_sync_pipeline import config
+from dv_sync_pipeline.config.gateway import KEY_HEADER
 from dv_sync_pipeline.sync.webhooks import register_webhooks
 from dv_sync_pipeline.webapi.client import connect
-from dv_sync_pipeline.webapi.steps import KEY_HEADER
 from dv_sync_pipeline_tests.world.conftest import a_world
 from dv_sync_pipeline_tests.worlds.judge import Environment
 from dv_sync_pipeline_tests.worlds.served import webhook_receiver
