@@ -30,6 +30,7 @@ from dv_sync_pipeline.sync.report import DifferenceKind, ParkedReason, RowDiffer
 
 __all__ = [
     "CHANGED",
+    "HOLDER",
     "STATUS_CHANGED",
     "Difference",
     "compare",
@@ -40,6 +41,8 @@ __all__ = [
 CHANGED = "@changed"
 """The mapped columns of a row that differ, status left out."""
 STATUS_CHANGED = "@status_changed"
+HOLDER = "@holder"
+"""Secondary id of another row that shows the key which a changed row must show; else null."""
 
 IS_INACTIVE = "@is_inactive"
 
@@ -55,8 +58,8 @@ class Difference:
 
     Attributes:
         creates: wanted rows that the secondary does not have.
-        changed: wanted rows whose secondary row differs; besides, its id, `CHANGED` and
-            `STATUS_CHANGED`.
+        changed: wanted rows whose secondary row differs; besides, its id, `CHANGED`,
+            `STATUS_CHANGED` and `HOLDER`.
         before: what the secondary shows instead, row by row beside `changed`.
         links: every link that is proven, those of parked rows included: a row that differs still
             shows the version it was given last, 0 if none.
@@ -197,8 +200,18 @@ def _compare_matches(
         pl.any_horizontal(pl.lit(False), *status).alias(STATUS_CHANGED),
     )
     changed = wanted[left.filter(is_different)].drop(_WANTED).hstack(marks)
+    changed = changed.with_columns(_holders(changed, present))
     before = present[right.filter(is_different)].drop(_PRESENT, FOLDED_KEY)
     return changed, before, matches.height - changed.height
+
+
+def _holders(changed: pl.DataFrame, present: pl.DataFrame) -> pl.Series:
+    shown = present.select(FOLDED_KEY, pl.col(SECONDARY_ID).alias(HOLDER)).unique(FOLDED_KEY)
+    both = changed.select(FOLDED_KEY, SECONDARY_ID).join(
+        shown, on=FOLDED_KEY, how="left", maintain_order="left"
+    )
+    is_other = pl.col(HOLDER) != pl.col(SECONDARY_ID)
+    return both.select(pl.when(is_other).then(HOLDER).alias(HOLDER))[HOLDER]
 
 
 def _names_where_true(names: tuple[str, ...]) -> pl.Expr:

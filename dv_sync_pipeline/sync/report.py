@@ -66,6 +66,7 @@ class ParkedReason(StrEnum):
 
     MISSING_KEY = "missing key"
     DUPLICATE_KEY = "duplicate key"
+    KEYS_EXCHANGED = "keys exchanged"
     MISSING_PARENT = "missing parent"
     VALUE_TOO_LONG = "value too long"
     CHOICE_UNKNOWN = "choice unknown"

@@ -17,6 +17,7 @@ import polars as pl
 from dv_sync_pipeline.errors import RequestFailedError
 from dv_sync_pipeline.sync.comparison import TablePass, links_of, names_to_read
 from dv_sync_pipeline.sync.difference import CHANGED, STATUS_CHANGED, Difference
+from dv_sync_pipeline.sync.key_changes import key_moves
 from dv_sync_pipeline.sync.mapping import (
     FOLDED_KEY,
     KEY,
@@ -41,6 +42,15 @@ _ACTIVE = 0
 
 _WITH_DEFAULT = frozenset({ColumnKind.BOOLEAN, ColumnKind.CHOICE, ColumnKind.MULTI_CHOICE})
 """Kinds whose columns may have a default, which takes the place of a null that is not sent."""
+
+_STUCK = (
+    "it exchanged its key with other rows, and no text column of the key can show a temporary "
+    "value; give one of them a key of its own for one run"
+)
+_HELD_BY_GONE_ROW = (
+    "a row that is gone in the primary still has this key in the secondary; the run after its "
+    "removal writes this one"
+)
 
 _Send: TypeAlias = Callable[[TableSchema, Sequence[RowWrite]], Awaitable[list[Outcome]]]
 
@@ -106,9 +116,42 @@ class _Writer:
             pl.col(CHANGED).list.set_difference(_texts(self._chained))
         )
         with_data = changed.filter(pl.col(CHANGED).list.len() > 0)
-        await self._in_chunks("update", with_data, self._update_chunk)
+        moves = key_moves(
+            with_data, self._task.mapping, gone=difference.gone[SECONDARY_ID].to_list()
+        )
+        self._park(moves.stuck, ParkedReason.KEYS_EXCHANGED, _STUCK)
+        self._park(moves.waiting, ParkedReason.DUPLICATE_KEY, _HELD_BY_GONE_ROW)
+        await self._in_waves(moves.waves)
+        if moves.turns:
+            await self._in_chunks("update", moves.aside, self._set_keys)
+            await self._in_waves(moves.turns)
+            await self._put_back(moves.aside, difference.before)
         with_status = self._still_welcome(changed.filter(STATUS_CHANGED))
         await self._in_chunks("status", with_status, self._set_status)
+
+    async def _in_waves(self, waves: Iterable[pl.DataFrame]) -> None:
+        for wave in waves:
+            await self._in_chunks("update", self._still_welcome(wave), self._update_chunk)
+
+    async def _put_back(self, aside: pl.DataFrame, before: pl.DataFrame) -> None:
+        """A row that stepped aside in vain shows its old key again, if that is still free."""
+        in_vain = aside.filter(pl.col(PRIMARY_ID).is_in(list(self._written.parked)))
+        if in_vain.is_empty():
+            return
+        (name,) = in_vain.item(0, CHANGED)
+        old = before.select(SECONDARY_ID, name)
+        rows = in_vain.drop(name).join(old, on=SECONDARY_ID, maintain_order="left")
+        await self._in_chunks("update", rows, self._set_keys)
+
+    async def _set_keys(self, chunk: pl.DataFrame) -> None:
+        """The one column of `CHANGED`, which is part of the key."""
+        (name,) = chunk.item(0, CHANGED)
+        writes = [
+            RowWrite(row_id, {name: value})
+            for row_id, value in chunk.select(SECONDARY_ID, name).iter_rows()
+        ]
+        send = self._task.secondary.update_rows
+        self._park_refused(chunk, await self._send(send, writes, chunk, proof=(name,)))
 
     async def _create(self, creates: pl.DataFrame) -> None:
         creates = creates.with_columns(pl.col(PRIMARY_ID).alias(SECONDARY_ID))
@@ -301,24 +344,25 @@ class _Writer:
             table=self._schema.name,
             where=self._task.secondary.name,
         )
-        rows = chunk.filter(pl.col(SECONDARY_ID).is_in(list(refused)))
-        for primary_id, secondary_id, key in rows.select(PRIMARY_ID, SECONDARY_ID, KEY).iter_rows():
-            self._written.parked[primary_id] = self._parked_row(
-                primary_id, key, refused[secondary_id]
-            )
-        return rows[PRIMARY_ID].to_list()
+        for row_id, outcome in refused.items():
+            row = chunk.filter(pl.col(SECONDARY_ID) == row_id)
+            self._park(row, reason_of(outcome), outcome.message, code=outcome.code)
+        return chunk.filter(pl.col(SECONDARY_ID).is_in(list(refused)))[PRIMARY_ID].to_list()
 
-    def _parked_row(self, primary_id: str, key: str, outcome: Outcome) -> ParkedRow:
-        return ParkedRow(
-            table=self._task.table,
-            primary_id=primary_id,
-            key=key,
-            reason=reason_of(outcome),
-            message=outcome.message,
-            code=outcome.code,
-            since=self._task.clock(),
-            attempts=1,
-        )
+    def _park(
+        self, rows: pl.DataFrame, reason: ParkedReason, message: str, *, code: str = ""
+    ) -> None:
+        for primary_id, key in rows.select(PRIMARY_ID, KEY).iter_rows():
+            self._written.parked[primary_id] = ParkedRow(
+                table=self._task.table,
+                primary_id=primary_id,
+                key=key,
+                reason=reason,
+                message=message,
+                code=code,
+                since=self._task.clock(),
+                attempts=1,
+            )
 
     def _still_welcome(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows that were not parked so far."""
