@@ -46,7 +46,7 @@ def create_application(
     settings = configuration.gateway
     tables = tuple(table.table for table in configuration.tables)
     keys = Keys(settings.read_keys())
-    metrics = Metrics(ledger, tables=tables, clock=clock)
+    metrics = Metrics(configuration, ledger, clock=clock)
     storage = Storage(
         ledger.store_wake_ups,
         waiting_max=settings.waiting_max,

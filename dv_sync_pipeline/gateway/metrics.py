@@ -4,16 +4,20 @@ Belongs here: names and meanings of the figures (docs/gateway.md lists them). No
 than the name of a table or a reason.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from dv_sync_pipeline.config import Configuration
 from dv_sync_pipeline.gateway.payload import IgnoredReason
 from dv_sync_pipeline.gateway.refusals import Refusal
+from dv_sync_pipeline.sync.health import Health, TableHealth, health
 from dv_sync_pipeline.sync.ledger import Ledger
+from dv_sync_pipeline.sync.ledger.feeds import Lag
 from dv_sync_pipeline.sync.wakeups import WakeUp
 
 __all__ = ["Metrics"]
@@ -25,14 +29,14 @@ class Metrics:
     """The figures of one gateway.
 
     Args:
+        configuration: names the tables; each has figures, even if they are zero.
         ledger: asked whenever the figures are read.
-        tables: that are synchronized; each has figures, even if they are zero.
         clock: tells the time.
 
     """
 
     def __init__(
-        self, ledger: Ledger, *, tables: Sequence[str], clock: Callable[[], datetime]
+        self, configuration: Configuration, ledger: Ledger, *, clock: Callable[[], datetime]
     ) -> None:
         self._registry = CollectorRegistry()
         self._received = self._counter("requests_received", "Deliveries received.")
@@ -45,10 +49,12 @@ class Metrics:
             buckets=_STORE_SECONDS,
             registry=self._registry,
         )
-        self._registry.register(_LedgerFigures(ledger, tables=tables, clock=clock))
+        self._registry.register(
+            _LedgerFigures(ledger, lambda: health(configuration, ledger, now=clock()))
+        )
         _begin(self._refused, [refusal.reason for refusal in Refusal])
         _begin(self._ignored, [reason.value for reason in IgnoredReason])
-        _begin(self._stored, tables)
+        _begin(self._stored, [table.table for table in configuration.tables])
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"dv_sync_gateway_{name}", text, labels, registry=self._registry)
@@ -83,15 +89,41 @@ def _begin(counter: Counter, labels: Iterable[str]) -> None:
         counter.labels(label)
 
 
+def _moment(moment: datetime | None) -> float | None:
+    """As Prometheus wants moments: seconds since 1970."""
+    return moment.timestamp() if moment else None
+
+
+_TABLE_FIGURES: Sequence[tuple[str, str, Callable[[TableHealth], float | None]]] = (
+    ("links", "Rows linked to one of the secondary.", lambda table: table.links),
+    ("parked_rows", "Rows that wait for a person or a parent.", lambda table: table.parked),
+    ("held_removals", "Removals that wait for a person.", lambda table: table.held),
+    ("reconcile_owed", "1 while it is owed.", lambda table: bool(table.reconcile_owed)),
+    ("stopped", "1 when the last run of the table failed.", lambda table: bool(table.failure)),
+    (
+        "verified_through_timestamp_seconds",
+        "When the last completed reconcile began.",
+        lambda table: _moment(table.verified_through),
+    ),
+)
+"""Name, meaning, and where it comes from; None where there is nothing to tell."""
+
+_LAG_FIGURES: Sequence[tuple[str, str, Callable[[Lag], float | None]]] = (
+    (
+        "lag_seconds",
+        "How long the last changes took.",
+        lambda lag: lag.last_seconds,
+    ),
+    ("lag_timestamp_seconds", "When those were written.", lambda lag: _moment(lag.last_at)),
+)
+
+
 class _LedgerFigures(Collector):
     """What waits, and how each table is, as the ledger has it at this moment."""
 
-    def __init__(
-        self, ledger: Ledger, *, tables: Sequence[str], clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, ledger: Ledger, read_health: Callable[[], Health]) -> None:
         self._ledger = ledger
-        self._tables = tables
-        self._clock = clock
+        self._read_health = read_health
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """Nothing, so that the ledger is not asked before anybody wants to know."""
@@ -99,29 +131,47 @@ class _LedgerFigures(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The figures."""
-        waiting = self._ledger.waiting_wake_ups()
-        yield GaugeMetricFamily(
-            "dv_sync_wake_ups_waiting", "Rows that wait to be looked at.", waiting.count
-        )
-        yield GaugeMetricFamily(
-            "dv_sync_wake_ups_oldest_age_seconds",
+        health = self._read_health()
+        yield from _of_the_whole(health)
+        tables = {table.table: table for table in health.tables}
+        for name, text, figure in _TABLE_FIGURES:
+            yield _by_table(name, text, figure, tables)
+        lags = self._ledger.lags()
+        for name, text, figure_of_lag in _LAG_FIGURES:
+            yield _by_table(name, text, figure_of_lag, lags)
+
+
+def _of_the_whole(health: Health) -> Iterator[GaugeMetricFamily]:
+    waiting, leader = health.waiting, health.leader
+    for name, text, figure in (
+        ("wake_ups_waiting", "Rows that wait to be looked at.", waiting.count),
+        (
+            "wake_ups_oldest_age_seconds",
             "How long the oldest of them has been waiting.",
-            waiting.oldest_age_seconds(now=self._clock()),
-        )
-        for name, text, figure in (
-            ("links", "Rows linked to one of the secondary.", self._ledger.count_links),
-            ("parked_rows", "Rows that wait for a person.", self._ledger.count_parked),
-            ("reconcile_owed", "1 while a complete comparison is owed.", self._owes_reconcile),
-        ):
-            yield self._by_table(f"dv_sync_{name}", text, figure)
+            waiting.oldest_age_seconds(now=health.now),
+        ),
+        ("open_problems", "Problems that people were told of.", len(health.problems)),
+        (
+            "live_heartbeat_timestamp_seconds",
+            "The last sign of life of the live run; 0 when there is none.",
+            leader.heartbeat.timestamp() if leader else 0,
+        ),
+    ):
+        yield GaugeMetricFamily(f"dv_sync_{name}", text, figure)
 
-    def _owes_reconcile(self, table: str) -> bool:
-        """Also when there never was one."""
-        is_new = self._ledger.verified_through(table) is None
-        return is_new or self._ledger.is_reconcile_owed(table)
 
-    def _by_table(self, name: str, text: str, figure: Callable[[str], float]) -> GaugeMetricFamily:
-        family = GaugeMetricFamily(name, text, labels=["table"])
-        for table in self._tables:
-            family.add_metric([table], figure(table))
-        return family
+_Source = TypeVar("_Source")
+
+
+def _by_table(
+    name: str,
+    text: str,
+    figure: Callable[[_Source], float | None],
+    sources: Mapping[str, _Source],
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"dv_sync_{name}", text, labels=["table"])
+    for table, source in sources.items():
+        value = figure(source)
+        if value is not None:
+            family.add_metric([table], value)
+    return family

@@ -274,8 +274,18 @@ def test_figures_tell_how_each_table_is(client, ledger):
     """As the ledger knows it; a table that was never reconciled owes it."""
     ledger.begin_reconcile("contoso_hotel", mapping="m")
     ledger.finish_reconcile("contoso_hotel", verified_through=MOMENT)
+    ledger.note_lag("contoso_hotel", 1.5, now=MOMENT)
 
-    assert {"dv_sync_links": 0, "dv_sync_parked_rows": 0, "dv_sync_reconcile_owed": 0} == {
+    assert {
+        "dv_sync_held_removals": 0,
+        "dv_sync_lag_seconds": 1.5,
+        "dv_sync_lag_timestamp_seconds": MOMENT.timestamp(),
+        "dv_sync_links": 0,
+        "dv_sync_parked_rows": 0,
+        "dv_sync_reconcile_owed": 0,
+        "dv_sync_stopped": 0,
+        "dv_sync_verified_through_timestamp_seconds": MOMENT.timestamp(),
+    } == {
         name: value
         for name, value in figures(client, table="contoso_hotel").items()
         if not name.startswith("dv_sync_gateway")

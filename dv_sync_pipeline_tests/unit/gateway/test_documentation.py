@@ -12,19 +12,32 @@ from dv_sync_pipeline.gateway.metrics import Metrics
 from dv_sync_pipeline.gateway.payload import IgnoredReason
 from dv_sync_pipeline.gateway.refusals import Refusal
 from dv_sync_pipeline.sync.ledger import Ledger
+from dv_sync_pipeline_tests.worlds.gateway import gateway_configuration
 
 PAGE = (Path(__file__).parents[3] / "docs" / "gateway.md").read_text(encoding="utf-8")
+EXPLAINED = set(re.findall(r"^\| `(dv_sync_\w+)", PAGE, flags=re.MULTILINE))
 
 
 def test_every_figure_is_explained(tmp_path):
     """And no figure is that is not there."""
+    configuration = gateway_configuration(tmp_path)
     ledger = Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}")
-    metrics = Metrics(ledger, tables=["hotel"], clock=lambda: datetime.now(UTC))
+    metrics = Metrics(configuration, ledger, clock=lambda: datetime.now(UTC))
     text = metrics.text().decode()
     ledger.close()
 
     there = set(re.findall(r"^# TYPE (\w+)(?<!_created) ", text, flags=re.MULTILINE))
-    assert there == set(re.findall(r"^\| `(dv_sync_\w+)", PAGE, flags=re.MULTILINE))
+    assert there == EXPLAINED
+
+
+def test_rules_for_alerts_name_figures_that_are_explained():
+    """And reasons that there are."""
+    (rules,) = re.findall(r"```yaml\n(- alert:.*?)```", PAGE, flags=re.DOTALL)
+    expressions = " ".join(rule["expr"] for rule in yaml.safe_load(rules))
+    (reasons,) = re.findall(r'reason=~"(.*?)"', expressions)
+
+    assert set(re.findall(r"dv_sync_\w+", expressions)) <= EXPLAINED
+    assert set(reasons.split("|")) <= {refusal.reason for refusal in Refusal}
 
 
 @pytest.mark.parametrize(
