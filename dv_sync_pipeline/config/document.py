@@ -34,6 +34,9 @@ CONFIGURATION_VARIABLE = "DV_SYNC_CONFIG"
 DEFAULT_FILE_NAME = "sync.yaml"
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
+_PASSWORD = re.compile(r"(?i)://[^/\s:@]*:(?!\$\{)[^/\s@]+@|[?&]password=(?!\$\{)")
+"""In an address: user:password@host, or ?password=..., unless it is a variable."""
+
 _QUOTE_VARIABLES = 'Between { } a variable needs quotes: "${NAME}"'
 _Shape = TypeVar("_Shape", bound=Model)
 
@@ -146,7 +149,7 @@ class _Document:
 
     def _scalar(self, node: yaml.Node, path: tuple[str | int, ...]) -> Any:
         text = node.value
-        if _is_secret(path) and not _VARIABLE.fullmatch(text):
+        if _holds_secret(path, text):
             raise self._error("a secret stands in the file", node, mend=_HOW_TO_HIDE)
         if _VARIABLE.search(text):
             return _VARIABLE.sub(lambda match: self._substitute(match, node), text)
@@ -207,8 +210,18 @@ _HOW_TO_HIDE = (
 )
 
 
-def _is_secret(path: tuple[str | int, ...]) -> bool:
-    return path[-1:] == ("client_secret",) or path[:2] == ("gateway", "keys")
+def _holds_secret(path: tuple[str | int, ...], text: str) -> bool:
+    """Whether a secret stands in the file itself, where a variable should."""
+    match path:
+        case ("environments", *_, "client_secret") | ("gateway", "keys", *_):
+            variable = _VARIABLE.fullmatch(text)
+            return variable is None or bool(variable["default"])
+        case ("alerts", "channels", *_):
+            return _VARIABLE.search(text) is None  # most addresses are secrets as a whole
+        case ("ledger",):
+            return _PASSWORD.search(text) is not None
+        case _:
+            return False
 
 
 def _is_credential(part: str | int | None) -> bool:

@@ -1,10 +1,12 @@
 """What `sync.yaml` may say, and what a person reads when it says something else."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from dv_sync_pipeline import config
+from dv_sync_pipeline.config.json_schema import json_schema
 from dv_sync_pipeline.errors import ConfigurationError
 
 FILE = Path("/folder/sync.yaml")
@@ -82,6 +84,53 @@ def test_a_secret_in_the_text_is_refused_and_not_repeated():
 
     assert "line 5: a secret stands in the file" in message
     assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "is_refused"),
+    [
+        ("gateway: {keys: [hunter2hunter2]}", True),
+        ("gateway: {keys: hunter2hunter2}", True),
+        ('gateway: {keys: "${KEY:-hunter2hunter2}"}', True),
+        ('gateway: {keys: "${SECRET}"}', False),
+        ("alerts: {channels: ['slack://hunter2/hunter2']}", True),
+        ("alerts: {channels: ['mailto://user:${SECRET}@contoso.com']}", False),
+        ("ledger: postgresql://user:hunter2@host/db", True),
+        ("ledger: postgresql://host/db?user=u&password=hunter2", True),
+        ("ledger: postgresql://user:${SECRET}@host/db", False),
+        ("ledger: postgresql://host/db", False),
+    ],
+)
+def test_no_secret_may_stand_in_the_text(text, is_refused):
+    """Keys, channels and the ledger's password are no better than client secrets."""
+    changed = f"{text}\n{VALID}"
+
+    if is_refused:
+        message = message_for(changed)
+        assert "line 1: a secret stands in the file" in message
+        assert "hunter2" not in message
+    else:
+        parse(changed)
+
+
+def test_every_secret_is_known_by_name():
+    """Those that the test above names, and no other."""
+    models = json_schema()["$defs"].values()
+    secrets = {
+        name
+        for model in [*models, json_schema()]
+        for name, setting in model.get("properties", {}).items()
+        if '"password"' in json.dumps(setting)
+    }
+
+    assert {"client_secret", "keys", "channels", "ledger"} == secrets
+
+
+def test_a_default_is_no_hiding_place():
+    """`${NAME:-secret}` would stand in the file just as well."""
+    message = message_for(VALID.replace("${SECRET}", "${SECRET:-hunter2hunter2}"))
+
+    assert "line 5: a secret stands in the file" in message
 
 
 def test_an_empty_secret_is_refused():
@@ -179,6 +228,27 @@ def test_a_lookup_has_several_spellings(written, tables):
         (("https://primary.example.com", "https://u:p@primary.example.com"), 3, "not an https"),
         (("primary.example.com", "primary.example.com/api"), 3, "has a path"),
         (("https://primary.", "https://SECONDARY."), 1, "primary and secondary have the same url"),
+        (
+            ("kind: client_secret, tenant_id: t,", "kind: managed_identity, tenant_id: t,"),
+            5,
+            "tenant_id: there is no such setting",
+        ),
+        (
+            (
+                '{kind: client_secret, tenant_id: t, client_id: c, client_secret: "${SECRET}"}',
+                "{kind: managed_identity, client_id: a, object_id: b}",
+            ),
+            5,
+            "give only one of client_id, object_id",
+        ),
+        (
+            (
+                'kind: client_secret, tenant_id: t, client_id: c, client_secret: "${SECRET}"',
+                "kind: workload_identity, tenant_id: t, client_id: c",
+            ),
+            5,
+            "token_file: this setting is missing",
+        ),
         ((": contoso_hotel}", ": contoso_hotl}"), 1, "contoso_hotl, which is not in tables"),
         ((": contoso_hotel}", ": contoso_room}"), 1, "contoso_hotelid is set in a second pass"),
         (
