@@ -80,6 +80,11 @@ def emulator(  # noqa: PLR0913 - one argument for each option
     \b
         DV_SYNC_CONFIG=STATE/sync.yaml dv-sync sync
 
+    Without a sample it writes STATE/environments.yaml. Once you have made tables in both:
+
+    \b
+        dv-sync init --environments STATE/environments.yaml --output STATE/sync.yaml
+
     \b
     Exit code  0  ended by Ctrl-C or SIGTERM
                2  wrong usage, or a port or folder that cannot be used

@@ -6,18 +6,7 @@ file yet. Does not belong here: understanding them; that is `config`.
 
 import yaml
 
-__all__ = ["VARIABLES", "environments_of_variables", "without_tables"]
-
-VARIABLES = (
-    "DV_PRIMARY_URL",
-    "DV_SECONDARY_URL",
-    "DV_TENANT",
-    "DV_PRIMARY_CLIENT",
-    "DV_PRIMARY_SECRET",
-    "DV_SECONDARY_CLIENT",
-    "DV_SECONDARY_SECRET",
-)
-"""What must be set when there is no file yet; a url that is given need not be."""
+__all__ = ["environments_of_variables", "without_tables"]
 
 _ENVIRONMENT = """\
   {name}:
@@ -30,12 +19,24 @@ _ENVIRONMENT = """\
         client_secret: ${{DV_{variable}_SECRET}}
 """
 
-SCHEDULE = """\
+_SCHEDULE = """\
 # Every night everything is compared and repaired.
 schedule:
   reconcile: "0 2 * * *"
-  timezone: UTC
-"""
+  timezone: UTC"""
+
+_SUGGESTIONS = {
+    "gateway": """\
+# Changes within seconds: webhooks of the primary, received by dv-sync gateway.
+# gateway:
+#   keys: ["${DV_SYNC_GATEWAY_KEY}"]
+#   url: https://sync.contoso.com/wake-ups""",
+    "alerts": """\
+# Who is told when something needs a person: Teams, Slack, mail and others, as Apprise writes them.
+# alerts:
+#   channels: ["${DV_SYNC_CHANNEL}"]""",
+}
+"""Setting → what to uncomment, for those who have none yet."""
 
 
 def environments_of_variables(urls: dict[str, str]) -> str:
@@ -46,11 +47,13 @@ def environments_of_variables(urls: dict[str, str]) -> str:
         )
         for name, url in urls.items()
     ]
-    return f"environments:\n{''.join(parts)}\n{SCHEDULE}"
+    return _completed({"environments": f"environments:\n{''.join(parts)}"})
 
 
 def without_tables(text: str) -> str:
     """The text of a `sync.yaml` without its tables, and without the comments at its top.
+
+    What it lacks besides is added: a schedule, and further settings as comments.
 
     Comments stay with the setting that they stand above. Raises `yaml.YAMLError`.
     """
@@ -62,8 +65,14 @@ def without_tables(text: str) -> str:
         for (name, start), end in zip(starts.items(), ends, strict=True)
         if name != "tables"
     }
-    kept.setdefault("schedule", SCHEDULE.strip("\n"))
-    return "\n\n".join(kept.values())
+    return _completed(kept)
+
+
+def _completed(settings: dict[str, str]) -> str:
+    """The texts of all settings, with a schedule, and what could be added."""
+    known = {"schedule": _SCHEDULE, **_SUGGESTIONS} | settings
+    order = [*settings, *(name for name in known if name not in settings)]
+    return "\n\n".join(known[name].strip("\n") for name in order)
 
 
 def _starts(text: str, lines: list[str]) -> dict[str, int]:

@@ -28,7 +28,11 @@ from dv_sync_pipeline.emulator.process.identity import (
 )
 from dv_sync_pipeline.emulator.process.private_files import write_private
 from dv_sync_pipeline.emulator.process.server import ServedEnvironment, open_port, serve
-from dv_sync_pipeline.emulator.process.sync_file import Connection, write_sync_file
+from dv_sync_pipeline.emulator.process.sync_file import (
+    Connection,
+    write_environments_file,
+    write_sync_file,
+)
 from dv_sync_pipeline.emulator.process.users import (
     ADMINISTRATOR,
     PIPELINE,
@@ -250,9 +254,12 @@ def _choose_identity(store: Store, tokens: IssuedTokens, options: EmulatorOption
 
 
 def _write_sync_file(environments: Sequence[ServedEnvironment], options: EmulatorOptions) -> None:
-    """`sync.yaml`, where there is something to synchronize; the pipeline speaks https only."""
+    """How the pipeline reaches the two environments, and their tables if we know them.
+
+    The pipeline speaks https only.
+    """
     names = {environment.name for environment in environments}
-    if names != _SYNCHRONIZED or options.sample is None or options.plain_http:
+    if names != _SYNCHRONIZED or options.plain_http:
         return
     connections = [
         Connection(
@@ -266,4 +273,7 @@ def _write_sync_file(environments: Sequence[ServedEnvironment], options: Emulato
         )
         for environment in sorted(environments, key=lambda environment: environment.name)
     ]
-    write_sync_file(options.state, connections, tables=options.sample.sync_tables)
+    if options.sample is None:
+        write_environments_file(options.state, connections)
+    else:
+        write_sync_file(options.state, connections, tables=options.sample.sync_tables)

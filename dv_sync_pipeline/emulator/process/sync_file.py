@@ -10,7 +10,7 @@ from secrets import token_urlsafe
 
 from dv_sync_pipeline.emulator.process.private_files import write_private
 
-__all__ = ["Connection", "write_sync_file"]
+__all__ = ["Connection", "write_environments_file", "write_sync_file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,16 @@ def write_sync_file(folder: Path, connections: list[Connection], *, tables: str)
 
     Raises `OSError` when the folder cannot be written.
     """
-    secrets = folder / "secrets"
+    return _write(folder / "sync.yaml", _HEAD, connections, tables=tables)
+
+
+def write_environments_file(folder: Path, connections: list[Connection]) -> Path:
+    """Write `environments.yaml`, a `sync.yaml` without tables, for `dv-sync init`; likewise."""
+    return _write(folder / "environments.yaml", _HEAD_WITHOUT_TABLES, connections, tables="")
+
+
+def _write(file: Path, head: str, connections: list[Connection], *, tables: str) -> Path:
+    secrets = file.parent / "secrets"
     secrets.mkdir(mode=0o700, exist_ok=True)
     for connection in connections:
         write_private(secrets / connection.name, connection.client_secret.encode())
@@ -52,8 +61,8 @@ def write_sync_file(folder: Path, connections: list[Connection], *, tables: str)
         write_private(administrator, connection.administrator_secret.encode())
     _make_gateway_key(secrets / "gateway")
     environments = "".join(_describe(connection) for connection in connections)
-    file = folder / "sync.yaml"
-    file.write_text(f"{_HEAD}{environments}\n{_SCHEDULE}\n{_GATEWAY}\n{tables}", encoding="utf-8")
+    parts = (f"{head}{_RULES}{environments}", _SCHEDULE, _GATEWAY, tables)
+    file.write_text("\n".join(part for part in parts if part), encoding="utf-8")
     return file
 
 
@@ -62,6 +71,16 @@ _HEAD = """\
 #
 #     DV_SYNC_CONFIG=<this file> dv-sync sync
 #
+"""
+
+_HEAD_WITHOUT_TABLES = """\
+# Written by `dv-sync emulator`. Once both environments have tables, in another terminal:
+#
+#     dv-sync init --environments <this file> --output <this folder>/sync.yaml
+#
+"""
+
+_RULES = """\
 # Relative paths count from the folder of this file. Values may be taken from variables: ${NAME}, or
 # ${NAME:-default}. Secrets stand in files or variables, never here.
 environments:

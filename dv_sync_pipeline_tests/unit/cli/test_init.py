@@ -1,9 +1,15 @@
 """What `dv-sync init` refuses before it asks anybody, and what it takes over."""
 
+import re
+from pathlib import Path
+
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
-from dv_sync_pipeline.cli.environments_text import without_tables
+from dv_sync_pipeline.cli.environments_text import environments_of_variables, without_tables
+from dv_sync_pipeline.config import parse_environments
+from dv_sync_pipeline.config.json_schema import json_schema
 
 SYNC_YAML = """\
 # About the file.
@@ -30,7 +36,7 @@ schedule: {timezone: Europe/Berlin}
 
 state: here"""
 
-    assert expected == without_tables(SYNC_YAML)
+    assert without_tables(SYNC_YAML).startswith(expected)
 
 
 def test_a_schedule_is_added():
@@ -38,6 +44,21 @@ def test_a_schedule_is_added():
     settings = yaml.safe_load(without_tables("environments:\n  primary: {}\n"))
 
     assert {"reconcile": "0 2 * * *", "timezone": "UTC"} == settings["schedule"]
+
+
+def test_what_could_be_added_stands_as_comments():
+    """It is right once it is uncommented."""
+    text = without_tables("environments:\n  primary: {}\n")
+    uncommented = re.sub(r"^# (?=\w+:|  )", "", text, flags=re.MULTILINE)
+    settings = yaml.safe_load(uncommented)
+    added = {name: settings[name] for name in ("schedule", "gateway", "alerts")}
+
+    Draft202012Validator({**json_schema(), "required": []}).validate(added)
+
+
+def test_settings_that_are_there_are_not_suggested():
+    """Nobody is told what they know."""
+    assert "# alerts:" not in without_tables("environments: {}\nalerts: {}\n")
 
 
 @pytest.mark.parametrize("name", ["sync.yaml", "sync.schema.json"])
@@ -58,6 +79,17 @@ def test_missing_variables_are_named(dv_sync, tmp_path):
 
     assert 2 == ended.code
     assert "the variable DV_TENANT is not set" in ended.err
+
+
+def test_environments_of_variables_can_be_read():
+    """A url that is given stands in the file, the others in variables."""
+    text = environments_of_variables({"primary": "https://a.example", "secondary": ""})
+    names = re.findall(r"\$\{(\w+)\}", text)
+    variables = dict.fromkeys(names, "value") | {"DV_SECONDARY_URL": "https://b.example"}
+    environments = parse_environments(text, variables, file=Path("sync.yaml"))
+
+    assert "https://a.example" == environments.primary.url
+    assert "https://b.example" == environments.secondary.url
 
 
 def test_environments_are_given_once(dv_sync, folder):

@@ -10,7 +10,11 @@ import pytest
 import yaml
 
 from dv_sync_pipeline import config
-from dv_sync_pipeline.emulator.process.sync_file import Connection, write_sync_file
+from dv_sync_pipeline.emulator.process.sync_file import (
+    Connection,
+    write_environments_file,
+    write_sync_file,
+)
 from dv_sync_pipeline.emulator.rows.store import Store
 from dv_sync_pipeline.emulator.samples import SAMPLES
 from dv_sync_pipeline.emulator.samples.hotels_rows import Row
@@ -238,8 +242,8 @@ def test_department_columns_are_filled_and_the_rest_is_empty():
     assert {"contoso_hotel", "contoso_room"} == _rows("secondary").keys()
 
 
-def _configuration(folder: Path) -> config.Configuration:
-    connections = [
+def _connections() -> list[Connection]:
+    return [
         Connection(
             name,
             f"https://localhost:{port}",
@@ -251,8 +255,20 @@ def _configuration(folder: Path) -> config.Configuration:
         )
         for name, port in (("primary", 8801), ("secondary", 8802))
     ]
-    file = write_sync_file(folder, connections, tables=HOTELS.sync_tables)
+
+
+def _configuration(folder: Path) -> config.Configuration:
+    file = write_sync_file(folder, _connections(), tables=HOTELS.sync_tables)
     return config.load(file, {})
+
+
+def test_environments_without_tables_can_be_proposed_for(tmp_path):
+    """What `dv-sync init --environments` needs, and nothing of a sample."""
+    file = write_environments_file(tmp_path, _connections())
+    environments = config.parse_environments(file.read_text(), {}, file=file)
+
+    assert "https://localhost:8801" == environments.primary.url
+    assert "tables:" not in file.read_text()
 
 
 def test_written_configuration_is_valid_and_finds_its_files(tmp_path):
