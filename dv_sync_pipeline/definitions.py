@@ -18,7 +18,10 @@ from dv_sync_pipeline.defs.assets import (
     build_primary_specs,
     build_table_assets,
 )
-from dv_sync_pipeline.defs.jobs import build_reconcile_all
+from dv_sync_pipeline.defs.change_sensors import build_change_sensors
+from dv_sync_pipeline.defs.jobs import build_apply_changes, build_reconcile_all
+from dv_sync_pipeline.defs.live import build_live_job
+from dv_sync_pipeline.defs.live_watch import build_keep_live
 from dv_sync_pipeline.defs.removals import build_removal_assets
 from dv_sync_pipeline.defs.resources import (
     EngineOpener,
@@ -52,7 +55,11 @@ def build_definitions(
         open_engine=open_engine,
         listener=listener or RunListener(),
         source=source,
-        sensors=build_alert_sensors(configuration),
+        sensors=[
+            *build_alert_sensors(configuration),
+            *build_change_sensors(configuration, open_engine=open_engine),
+            *_live_sensors(configuration),
+        ],
     )
 
 
@@ -64,21 +71,31 @@ def _definitions(
     source: str,
     sensors: Sequence[dg.SensorDefinition],
 ) -> dg.Definitions:
-    assets = [
-        *build_table_assets(configuration),
-        *build_deferred_assets(configuration),
-        *build_removal_assets(configuration),
-    ]
+    tables = [*build_table_assets(configuration), *build_deferred_assets(configuration)]
+    removals = build_removal_assets(configuration)
+    keys = [asset.key for asset in tables], [asset.key for asset in removals]
     synchronizer = Synchronizer(configuration, open_engine, listener)
     return dg.Definitions(
-        assets=[*assets, *build_primary_specs(configuration)],
-        jobs=[build_reconcile_all(asset.key for asset in assets)],
+        assets=[*tables, *removals, *build_primary_specs(configuration)],
+        jobs=[
+            build_reconcile_all(*keys),
+            build_apply_changes(*keys),
+            *_live_jobs(configuration),
+        ],
         schedules=build_schedules(configuration.schedule),
         sensors=sensors,
         resources={"synchronizer": synchronizer},
         executor=dg.in_process_executor,
         metadata={"configuration": source},
     )
+
+
+def _live_jobs(configuration: Configuration) -> list[dg.JobDefinition]:
+    return [build_live_job(configuration)] if configuration.live.enabled else []
+
+
+def _live_sensors(configuration: Configuration) -> list[dg.SensorDefinition]:
+    return [build_keep_live(configuration)] if configuration.live.enabled else []
 
 
 @dg.definitions

@@ -21,6 +21,7 @@ from dv_sync_pipeline.config.document import (
     parse_environments,
     read_configuration_text,
 )
+from dv_sync_pipeline.config.following import ChangesSettings, LiveSettings
 from dv_sync_pipeline.config.gateway import Gateway
 from dv_sync_pipeline.config.models import (
     EVERY_COLUMN,
@@ -41,6 +42,7 @@ __all__ = [
     "Alerts",
     "AssociationConfiguration",
     "CertificateCredential",
+    "ChangesSettings",
     "ClientSecretCredential",
     "Configuration",
     "Constant",
@@ -48,6 +50,7 @@ __all__ = [
     "EnvironmentConfiguration",
     "Environments",
     "Gateway",
+    "LiveSettings",
     "LogicalName",
     "LookupConfiguration",
     "LookupTarget",

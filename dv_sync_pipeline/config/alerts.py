@@ -15,6 +15,8 @@ class Alerts(Model):
             mail, webhooks and many more. They hold secrets: give them as variables. Without any,
             alerts stand in the log of Dagster's sensors.
         parked_rows_max: more parked rows of one table than this are a problem.
+        lag_seconds_max: a change of the primary that is not in the secondary after so long is a
+            problem, where changes are followed.
         credential_days_min: a credential that expires within so many days is a problem.
         ui_url: address of Dagster's UI, for the links to runs in alerts.
 
@@ -22,5 +24,6 @@ class Alerts(Model):
 
     channels: tuple[SecretStr, ...] = Field(default=(), examples=[["${DV_SYNC_CHANNEL}"]])
     parked_rows_max: int = Field(default=0, ge=0)
+    lag_seconds_max: int = Field(default=60, ge=1)
     credential_days_min: int = Field(default=14, ge=0)
     ui_url: str = Field(default="", examples=["https://dagster.contoso.com"])

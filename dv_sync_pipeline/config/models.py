@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_v
 from dv_sync_pipeline.config.alerts import Alerts
 from dv_sync_pipeline.config.base import LogicalName, Model, check_logical_name, listed
 from dv_sync_pipeline.config.credentials import Credential
+from dv_sync_pipeline.config.following import Changes, ChangesSettings, Live, LiveSettings
 from dv_sync_pipeline.config.gateway import Gateway
 from dv_sync_pipeline.errors import ConfigurationError
 from dv_sync_pipeline.redact import redact
@@ -446,6 +447,9 @@ class Configuration(Model):
         schedule: when everything is compared and repaired.
         alerts: whom to tell when something needs a person.
         gateway: the receiver of webhooks.
+        changes: whether changes start runs: `true`, as without it, `false`, or settings.
+        live: whether one long run applies changes, within a second or two: `true`, `false`, as
+            without it, or settings.
         state: folder of the ledger, beside `sync.yaml` unless absolute.
         ledger: SQLAlchemy address of the ledger; without it, SQLite in `state`.
 
@@ -456,6 +460,8 @@ class Configuration(Model):
     schedule: Schedule = Schedule()
     alerts: Alerts = Alerts()
     gateway: Gateway = Gateway()
+    changes: Changes = ChangesSettings()
+    live: Live = LiveSettings(enabled=False)
     state: Path = Path(".dv-sync")
     ledger: SecretStr | None = Field(
         default=None,

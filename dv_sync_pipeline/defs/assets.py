@@ -4,9 +4,7 @@ Everything that the UI shows before a run (order, columns, column lineage) comes
 configuration alone: no network while definitions load.
 """
 
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from enum import Enum
+from collections.abc import Awaitable, Collection, Iterator, Sequence
 
 import dagster as dg
 
@@ -29,42 +27,24 @@ from dv_sync_pipeline.defs.lineage import (
     secondary_key,
     secondary_schema,
 )
-from dv_sync_pipeline.defs.record import ProgressLog, describe_report, record_of
-from dv_sync_pipeline.defs.resources import Synchronizer
+from dv_sync_pipeline.defs.modes import Mode, RunConfig, work_of
+from dv_sync_pipeline.defs.record import describe_report, record_of
+from dv_sync_pipeline.defs.resources import Engine, Synchronizer
+from dv_sync_pipeline.defs.steps import attempt, run_as_step
 from dv_sync_pipeline.errors import DvSyncError, SchemaMismatchError
 from dv_sync_pipeline.sync.deferral import deferred_lookups, parents_before
 from dv_sync_pipeline.sync.ordering import in_dependency_order
-from dv_sync_pipeline.sync.report import TableReport
+from dv_sync_pipeline.sync.report import ProgressListener, TableReport
 
 __all__ = [
-    "Mode",
-    "RunConfig",
     "build_deferred_assets",
     "build_primary_specs",
     "build_table_assets",
 ]
 
 _KIND = "dataverse"
-
-
-class Mode(Enum):
-    """Which pass a materialization runs; the launchpad shows these names."""
-
-    auto = "auto"
-    reconcile = "reconcile"
-
-
-class RunConfig(dg.Config):
-    """What a person may choose in the launchpad.
-
-    Attributes:
-        mode: `auto` lets the pipeline choose; `reconcile` compares everything.
-        dry_run: report what would change and write nothing.
-
-    """
-
-    mode: Mode = Mode.auto
-    dry_run: bool = False
+_SETS_EVERY_LOOKUP = frozenset({Mode.changes, Mode.rows})
+"""These look up the rows they touch wherever they are; what is not there yet, they wait for."""
 
 
 def build_primary_specs(configuration: Configuration) -> list[dg.AssetSpec]:
@@ -141,7 +121,15 @@ def _build_deferred_asset(
         config: RunConfig,
         synchronizer: dg.ResourceParam[Synchronizer],
     ) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster only knows the bare class here
-        report = _run(synchronizer.set_deferred_lookups, table, context=context, config=config)
+        def work(engine: Engine, listener: ProgressListener) -> Awaitable[TableReport]:
+            return engine.set_deferred_lookups(
+                table.table, dry_run=config.dry_run, progress=listener
+            )
+
+        if config.mode in _SETS_EVERY_LOOKUP:
+            context.log.info("Nothing to do: this mode sets every lookup of a row at once.")
+            return dg.MaterializeResult()
+        report = run_as_step(context, synchronizer, table.table, work)
         context.log.info(describe_report(report))
         return dg.MaterializeResult(metadata=record_of(report))
 
@@ -174,7 +162,7 @@ def _build_asset(
         synchronizer: dg.ResourceParam[Synchronizer],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg] # likewise
         try:
-            report = _attempt(synchronizer.reconcile, table, context=context, config=config)
+            report = attempt(context, synchronizer, table.table, work_of(table.table, config))
         except DvSyncError as error:
             if isinstance(error, SchemaMismatchError):
                 yield schema_incompatible(error, key)
@@ -183,32 +171,6 @@ def _build_asset(
         yield _materialized(table, report)
 
     return synchronized_table
-
-
-def _run(
-    run_pass: Callable[..., TableReport],
-    table: TableConfiguration,
-    *,
-    context: dg.AssetExecutionContext,
-    config: RunConfig,
-) -> TableReport:
-    """The pass; an error that we raise on purpose becomes a failure without chained tracebacks."""
-    try:
-        return _attempt(run_pass, table, context=context, config=config)
-    except DvSyncError as error:
-        raise failure(context, error) from None
-
-
-def _attempt(
-    run_pass: Callable[..., TableReport],
-    table: TableConfiguration,
-    *,
-    context: dg.AssetExecutionContext,
-    config: RunConfig,
-) -> TableReport:
-    """The pass, its progress in the log of the run."""
-    progress = ProgressLog(context.log.info, monotonic=time.monotonic)
-    return run_pass(table.table, dry_run=config.dry_run, progress=progress)
 
 
 def _materialized(table: TableConfiguration, report: TableReport) -> dg.MaterializeResult[None]:

@@ -5,19 +5,35 @@ from typing import Any
 
 import dagster as dg
 
-__all__ = ["RECONCILE_ALL", "build_reconcile_all"]
+from dv_sync_pipeline.defs.modes import Mode, config_of_ops
+
+__all__ = ["APPLY_CHANGES", "RECONCILE_ALL", "build_apply_changes", "build_reconcile_all"]
 
 RECONCILE_ALL = "reconcile_all"
+APPLY_CHANGES = "apply_changes"
 
 
-def build_reconcile_all(keys: Iterable[dg.AssetKey]) -> Any:
+def build_reconcile_all(tables: Iterable[dg.AssetKey], removals: Iterable[dg.AssetKey]) -> Any:
     """Every table in the order of its lookups, then the removals in the opposite order.
 
-    Dagster does not export the type of such a job.
+    `tables` are the assets that have a mode. Dagster does not export the type of such a job.
     """
+    with_mode = list(tables)
     return dg.define_asset_job(
         RECONCILE_ALL,
-        selection=dg.AssetSelection.assets(*keys),
+        selection=dg.AssetSelection.assets(*with_mode, *removals),
+        config=config_of_ops(with_mode, Mode.reconcile),
         description="Compares every table of both environments and repairs the secondary, removals "
         "included.",
+    )
+
+
+def build_apply_changes(tables: Iterable[dg.AssetKey], removals: Iterable[dg.AssetKey]) -> Any:
+    """Likewise for what changed; sensors choose the tables that it concerns."""
+    with_mode = list(tables)
+    return dg.define_asset_job(
+        APPLY_CHANGES,
+        selection=dg.AssetSelection.assets(*with_mode, *removals),
+        config=config_of_ops(with_mode, Mode.changes),
+        description="Applies what changed in the primary since last time, removals included.",
     )

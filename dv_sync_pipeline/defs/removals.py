@@ -5,8 +5,7 @@ up. So in a run of all tables each child is moved or removed before its old pare
 lineage in the UI is the order of work (DESIGN 5). To materialize a table alone removes nothing.
 """
 
-import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 import dagster as dg
 
@@ -17,13 +16,13 @@ from dv_sync_pipeline.defs.checks import (
     nothing_held,
     nothing_held_spec,
 )
-from dv_sync_pipeline.defs.failures import failure
 from dv_sync_pipeline.defs.lineage import deferred_key, removals_key, secondary_key
-from dv_sync_pipeline.defs.record import ProgressLog, describe_removals, record_of
-from dv_sync_pipeline.defs.resources import Synchronizer
-from dv_sync_pipeline.errors import DvSyncError
+from dv_sync_pipeline.defs.record import describe_removals, record_of
+from dv_sync_pipeline.defs.resources import Engine, Synchronizer
+from dv_sync_pipeline.defs.steps import run_as_step
 from dv_sync_pipeline.sync.deferral import deferred_lookups
 from dv_sync_pipeline.sync.ordering import children_of
+from dv_sync_pipeline.sync.report import ProgressListener, TableReport
 
 __all__ = ["build_removal_assets"]
 
@@ -71,11 +70,10 @@ def _build_asset(table: TableConfiguration, *, after: Sequence[dg.AssetKey]) -> 
         context: dg.AssetExecutionContext,
         synchronizer: dg.ResourceParam[Synchronizer],
     ) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster only knows the bare class here
-        progress = ProgressLog(context.log.info, monotonic=time.monotonic)
-        try:
-            report = synchronizer.remove(table.table, progress=progress)
-        except DvSyncError as error:
-            raise failure(context, error) from None
+        def work(engine: Engine, listener: ProgressListener) -> Awaitable[TableReport]:
+            return engine.remove(table.table, progress=listener)
+
+        report = run_as_step(context, synchronizer, table.table, work)
         context.log.info(describe_removals(report))
         return dg.MaterializeResult(
             metadata={**record_of(report), "changed": report.removed > 0},

@@ -7,17 +7,25 @@ what a pass does (`sync/`) or how Dagster shows it (`record`).
 import asyncio
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from dv_sync_pipeline.config import Configuration
 from dv_sync_pipeline.errors import SafetyError
 from dv_sync_pipeline.sync.report import Progress, ProgressListener, TableReport, TableVerdict
 
-__all__ = ["Engine", "EngineOpener", "RunListener", "Synchronizer", "open_real_engine"]
+__all__ = [
+    "Engine",
+    "EngineOpener",
+    "RunListener",
+    "Synchronizer",
+    "Work",
+    "open_real_engine",
+    "run_to_the_end",
+]
 
 
 class Engine(Protocol):
@@ -39,6 +47,37 @@ class Engine(Protocol):
     async def remove(self, table: str, *, progress: ProgressListener) -> TableReport:
         """Remove what the last reconcile of the table found to be gone in the primary."""
 
+    @property
+    def tables_in_order(self) -> Sequence[str]:
+        """Every synchronized table, parents first."""
+
+    async def auto(
+        self, table: str, *, dry_run: bool = False, progress: ProgressListener
+    ) -> TableReport:
+        """Reconcile one table if that is owed, else follow its changes."""
+
+    async def changes(
+        self, table: str, *, dry_run: bool = False, progress: ProgressListener = ...
+    ) -> TableReport:
+        """Follow the change feed of one table to its end; list what is gone."""
+
+    async def rows(
+        self, table: str, row_ids: Collection[str], *, progress: ProgressListener = ...
+    ) -> TableReport:
+        """Make exactly these rows equal; list what is gone."""
+
+    async def woken_rows(self, table: str, *, progress: ProgressListener) -> TableReport:
+        """Likewise the rows that wake-ups speak of, which are settled then."""
+
+    async def apply_changes(self, tables: Collection[str]) -> Sequence[TableReport]:
+        """Follow the changes of these tables, then remove what is listed."""
+
+    def reconcile_owed(self, table: str) -> str:
+        """Why a reconcile of the table is owed; "" when none is."""
+
+    async def news(self, table: str, /) -> str:
+        """What tells unapplied changes of the table from others; "" when there are none."""
+
     async def verify(self, table: str, *, progress: ProgressListener) -> TableVerdict:
         """Compare one table, writing nothing."""
 
@@ -47,7 +86,9 @@ EngineOpener: TypeAlias = Callable[[Configuration], AbstractAsyncContextManager[
 """Opens the engine for one event loop; closing it releases connections and the ledger."""
 
 
-_Work: TypeAlias = Callable[[Engine, ProgressListener], Awaitable[TableReport]]
+_T = TypeVar("_T")
+
+Work: TypeAlias = Callable[[Engine, ProgressListener], Awaitable[TableReport]]
 """One pass over one table."""
 
 
@@ -88,33 +129,8 @@ class Synchronizer:
     listener: RunListener = field(default_factory=RunListener)
     danger: SafetyError | None = None
 
-    def reconcile(self, table: str, *, dry_run: bool, progress: ProgressListener) -> TableReport:
-        """Reconcile one table; raises what the engine raises, once the listener has heard it."""
-
-        def work(engine: Engine, listener: ProgressListener) -> Awaitable[TableReport]:
-            return engine.reconcile(table, dry_run=dry_run, progress=listener)
-
-        return self._run(table, work, progress=progress)
-
-    def set_deferred_lookups(
-        self, table: str, *, dry_run: bool, progress: ProgressListener
-    ) -> TableReport:
-        """Set the lookups that `reconcile` left out; likewise."""
-
-        def work(engine: Engine, listener: ProgressListener) -> Awaitable[TableReport]:
-            return engine.set_deferred_lookups(table, dry_run=dry_run, progress=listener)
-
-        return self._run(table, work, progress=progress)
-
-    def remove(self, table: str, *, progress: ProgressListener) -> TableReport:
-        """Remove the rows that `reconcile` found to be gone; likewise."""
-
-        def work(engine: Engine, listener: ProgressListener) -> Awaitable[TableReport]:
-            return engine.remove(table, progress=listener)
-
-        return self._run(table, work, progress=progress)
-
-    def _run(self, table: str, work: _Work, *, progress: ProgressListener) -> TableReport:
+    def run(self, table: str, work: Work, *, progress: ProgressListener) -> TableReport:
+        """Do this work on a table; raises what the engine raises, once the listener heard it."""
         try:
             report = self._run_unless_in_danger(work, progress=progress)
         except BaseException as error:
@@ -123,16 +139,16 @@ class Synchronizer:
         self.listener.finished(report)
         return report
 
-    def _run_unless_in_danger(self, work: _Work, *, progress: ProgressListener) -> TableReport:
+    def _run_unless_in_danger(self, work: Work, *, progress: ProgressListener) -> TableReport:
         if self.danger is not None:
             raise self.danger
         try:
-            return _run_to_the_end(self._open_and_run(work, progress=progress))
+            return run_to_the_end(self._open_and_run(work, progress=progress))
         except SafetyError as danger:
             self.danger = danger
             raise
 
-    async def _open_and_run(self, work: _Work, *, progress: ProgressListener) -> TableReport:
+    async def _open_and_run(self, work: Work, *, progress: ProgressListener) -> TableReport:
         def tell_both(step: Progress) -> None:
             progress(step)
             self.listener.progressed(step)
@@ -141,7 +157,7 @@ class Synchronizer:
             return await work(engine, tell_both)
 
 
-def _run_to_the_end(work: Coroutine[Any, Any, TableReport]) -> TableReport:
+def run_to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
     """As `asyncio.run`, and Ctrl-C ends the pass in order: cancelled, connections closed.
 
     asyncio sees to that only where Python's own handler is in place; Dagster's would raise in the

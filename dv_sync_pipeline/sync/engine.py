@@ -21,6 +21,7 @@ from dv_sync_pipeline.sync.feed import Feed
 from dv_sync_pipeline.sync.ledger import Ledger
 from dv_sync_pipeline.sync.mapping import Parent, TableMapping, agree, fingerprint
 from dv_sync_pipeline.sync.matching import match_rows
+from dv_sync_pipeline.sync.news import news_of
 from dv_sync_pipeline.sync.ordering import in_dependency_order
 from dv_sync_pipeline.sync.reconcile import plan, reconcile, remove_gone
 from dv_sync_pipeline.sync.recording import recorded
@@ -33,6 +34,8 @@ from dv_sync_pipeline.webapi.client import Dataverse, connect
 from dv_sync_pipeline.webapi.metadata import TableSchema
 
 __all__ = ["Connect", "Engine", "open_engine"]
+
+_WAKE_UPS_AT_ONCE_MAX = 10_000
 
 
 class Connect(Protocol):
@@ -171,6 +174,25 @@ class Engine:
         async with self._forgetting(), self._turn(table) as ensure_turn:
             task = await self._touching(table, progress)
             return await reread_rows(task, row_ids, ensure_turn=ensure_turn)
+
+    async def woken_rows(self, table: str, *, progress: ProgressListener = _ignore) -> TableReport:
+        """Make those rows of one table equal that wake-ups speak of, and settle the wake-ups."""
+        wake_ups = self.ledger.wake_ups(_WAKE_UPS_AT_ONCE_MAX, tables=[table])
+        row_ids = {wake_up.row_id for wake_up in wake_ups}
+        report = await self.rows(table, row_ids, progress=progress)
+        self.ledger.settle_wake_ups(wake_ups)
+        return report
+
+    async def news(self, table: str) -> str:
+        """What tells unapplied changes of one table from earlier ones; "" when there are none.
+
+        Nothing is written but the token of a feed without news. A reconcile that is owed is none.
+        """
+        if self.reconcile_owed(table):
+            return ""
+        await self._check_environments_lately()
+        async with self._forgetting():
+            return await news_of(await self._touching(table, _ignore), await self._feed(table))
 
     async def auto(
         self, table: str, *, dry_run: bool = False, progress: ProgressListener = _ignore

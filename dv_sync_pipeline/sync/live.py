@@ -10,7 +10,7 @@ A reconcile that is owed is not run here: it may take longer than a leader leads
 of its own with its own log. A sensor starts it, and the two take turns on a table by leases.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
@@ -26,18 +26,25 @@ __all__ = ["Inbox", "LiveEngine", "LiveListener", "LiveLoop"]
 NOTICE_SECONDS = 0.05
 WAKE_UPS_AT_ONCE_MAX = 2_000
 _JITTER = 0.1
+_LISTING = frozenset({"changes", "rows"})
+"""Passes that put what is gone on the list of removals."""
+
+_REST = "removals and rows whose parents arrived"
 _EVERYTHING = ""
 """Stands for all tables in `Patience`: an environment does not answer."""
 
 
 class Inbox(Protocol):
-    """The part of the ledger that holds wake-ups."""
+    """The part of the ledger that holds what waits."""
 
-    def wake_ups(self, limit: int) -> Sequence[WakeUp]:
-        """The oldest."""
+    def wake_ups(self, limit: int, *, tables: Collection[str] | None = None) -> Sequence[WakeUp]:
+        """The oldest, of all tables or of these."""
 
     def settle_wake_ups(self, wake_ups: Sequence[WakeUp]) -> None:
         """Forget exactly these."""
+
+    def tables_with_arrivals(self) -> Collection[str]:
+        """Tables with rows whose parents have arrived."""
 
 
 class LiveEngine(Protocol):
@@ -48,10 +55,13 @@ class LiveEngine(Protocol):
         """Every synchronized table, parents first."""
 
     async def changes(self, table: str) -> TableReport:
-        """Follow the change feed of a table to its end."""
+        """Follow the change feed of a table to its end; list what is gone."""
 
     async def rows(self, table: str, row_ids: Sequence[str]) -> TableReport:
-        """Make exactly these rows equal, or remove them."""
+        """Make exactly these rows equal; list what is gone."""
+
+    async def apply_changes(self, tables: Collection[str]) -> Sequence[TableReport]:
+        """With no tables: rows whose parents have arrived, then removals that are listed."""
 
 
 class LiveListener(Protocol):
@@ -92,6 +102,8 @@ class LiveLoop:
     _polls: dict[str, float] = field(default_factory=dict, init=False)
     """Table → when its feed is polled next; those that are missing are due."""
     _patience: Patience = field(init=False)
+    _has_removals: bool = field(default=True, init=False)
+    """At first because whoever led before may have been killed before it came to them."""
 
     def __post_init__(self) -> None:
         self._patience = Patience(self.random)
@@ -102,37 +114,38 @@ class LiveLoop:
         Outlives whatever fails for one table or for a while. Raises `SafetyError`: going on could
         do harm.
         """
+        self._forget_strangers()
         while goes_on():
             has_worked = await self._apply_wake_ups(goes_on)
             has_worked |= await self._poll_next()
+            if has_worked:
+                await self._finish()
             self.listener.breathed()
             if not has_worked:
                 await self.sleep(NOTICE_SECONDS)
 
+    def _forget_strangers(self) -> None:
+        """Wake-ups of tables that were taken out of sync.yaml would wait for ever."""
+        known = self.engine.tables_in_order
+        waiting = self.inbox.wake_ups(WAKE_UPS_AT_ONCE_MAX)
+        self.inbox.settle_wake_ups([wake_up for wake_up in waiting if wake_up.table not in known])
+
     async def _apply_wake_ups(self, goes_on: Callable[[], bool]) -> bool:
         """Whether there were any to apply."""
-        wake_ups = self.inbox.wake_ups(WAKE_UPS_AT_ONCE_MAX)
-        self._forget_strangers(wake_ups)
-        batches = micro_batches(wake_ups, order=self.engine.tables_in_order)
-        ready = [batch for batch in batches if not self._is_waiting(_rows_of(batch.table))]
-        for batch in ready:
+        ready = [t for t in self.engine.tables_in_order if not self._is_waiting(_rows_of(t))]
+        wake_ups = self.inbox.wake_ups(WAKE_UPS_AT_ONCE_MAX, tables=ready)
+        batches = micro_batches(wake_ups, order=ready)
+        for batch in batches:
             if not goes_on():
                 break
             await self._apply(batch)
-        return bool(ready)
+        return bool(batches)
 
     async def _apply(self, batch: MicroBatch) -> None:
         """Wake-ups of a batch that failed stay, and their table is left alone for a while."""
         work = self.engine.rows(batch.table, batch.row_ids)
         if await self._succeeds(work, table=batch.table, name=_rows_of(batch.table)):
             self.inbox.settle_wake_ups(batch.wake_ups)
-
-    def _forget_strangers(self, wake_ups: Sequence[WakeUp]) -> None:
-        """Of tables that were taken out of sync.yaml."""
-        known = self.engine.tables_in_order
-        strangers = [wake_up for wake_up in wake_ups if wake_up.table not in known]
-        if strangers:
-            self.inbox.settle_wake_ups(strangers)
 
     async def _poll_next(self) -> bool:
         """Poll the feed of one table that is due; whether there was one."""
@@ -154,9 +167,23 @@ class LiveLoop:
                 return table
         return None
 
-    async def _succeeds(self, work: Awaitable[TableReport], *, table: str, name: str) -> bool:
+    async def _finish(self) -> None:
+        """Rows whose parents have arrived, and removals once there are new ones.
+
+        Others that are listed are held, or have been refused: they are tried again with the next,
+        and by the next reconcile.
+        """
+        is_called_for = self._has_removals or self.inbox.tables_with_arrivals()
+        if not is_called_for or self._is_waiting(_REST):
+            return
+        if await self._succeeds(self.engine.apply_changes(()), table=_REST, name=_REST):
+            self._has_removals = False
+
+    async def _succeeds(
+        self, work: Awaitable[TableReport | Sequence[TableReport]], *, table: str, name: str
+    ) -> bool:
         try:
-            report = await work
+            done = await work
         except SafetyError:
             raise
         except (AccessError, UnreachableError) as error:
@@ -166,9 +193,14 @@ class LiveLoop:
         else:
             self._patience.succeeded(name)
             self._patience.succeeded(_EVERYTHING)
-            self.listener.applied(report)
+            self._tell([done] if isinstance(done, TableReport) else done)
             return True
         return False
+
+    def _tell(self, reports: Sequence[TableReport]) -> None:
+        for report in reports:
+            self._has_removals |= report.gone > 0 and report.mode in _LISTING
+            self.listener.applied(report)
 
     def _be_patient(self, name: str, table: str, error: Exception) -> None:
         seconds = self._patience.failed(name, now=self.monotonic())

@@ -7,7 +7,7 @@ ledger) or doing the work (`live.py`, or a run that a sensor starts).
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from dv_sync_pipeline.sync.wakeups import WakeUp, WakeUpKind
+from dv_sync_pipeline.sync.wakeups import WakeUp
 
 __all__ = ["MicroBatch", "micro_batches"]
 
@@ -32,16 +32,12 @@ class MicroBatch:
 
 
 def micro_batches(wake_ups: Iterable[WakeUp], *, order: Sequence[str]) -> list[MicroBatch]:
-    """Parents before children, then what was deleted, children before parents.
+    """One batch for each table that was woken, parents before children.
 
     `order` names every synchronized table, parents first; wake-ups of other tables are left out.
     """
-    known = [wake_up for wake_up in wake_ups if wake_up.table in order]
-    deleted = [wake_up for wake_up in known if wake_up.kind is WakeUpKind.DELETE]
-    changed = [wake_up for wake_up in known if wake_up.kind is not WakeUpKind.DELETE]
-    return [*_by_table(changed, order), *_by_table(deleted, list(reversed(order)))]
-
-
-def _by_table(wake_ups: Sequence[WakeUp], order: Sequence[str]) -> list[MicroBatch]:
-    batches = [MicroBatch(name, tuple(w for w in wake_ups if w.table == name)) for name in order]
-    return [batch for batch in batches if batch.wake_ups]
+    woken: dict[str, list[WakeUp]] = {table: [] for table in order}
+    for wake_up in wake_ups:
+        if wake_up.table in woken:
+            woken[wake_up.table].append(wake_up)
+    return [MicroBatch(table, tuple(some)) for table, some in woken.items() if some]

@@ -181,7 +181,7 @@ def test_a_dry_run_reaches_the_engine_and_says_what_would_be(run):
     run_config = {"ops": {"secondary__department_hotel": {"config": {"dry_run": True}}}}
     metadata = metadata_of(run(engine, keys=[HOTEL], run_config=run_config), HOTEL)
 
-    assert engine.calls == [("reconcile", "contoso_hotel", True)]
+    assert engine.calls == [("auto", "contoso_hotel", True)]
     assert metadata["would_be_updated"] == 1
     assert metadata["differences"].splitlines()[-1] == "| update | H-0001 | contoso_name |"
     assert not {"updated", "dagster/row_count"} & metadata.keys()
@@ -344,3 +344,46 @@ def test_schemas_that_fit_most_rows_are_a_warning(run):
     assert (False, dg.AssetCheckSeverity.WARN) == (check.passed, check.severity)
     assert str(shorter) == check.metadata["told"].value
     assert "contoso_room" in tables_reconciled(engine)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({}, ("auto", "contoso_hotel", False)),
+        ({"mode": "changes"}, ("changes", "contoso_hotel")),
+        ({"mode": "reconcile", "dry_run": True}, ("reconcile", "contoso_hotel", True)),
+        ({"mode": "rows", "row_ids": ["a", "b"]}, ("rows", "contoso_hotel", "a", "b")),
+        ({"mode": "rows"}, ("woken rows", "contoso_hotel")),
+    ],
+)
+def test_the_launchpad_chooses_the_pass(run, config, expected):
+    """By name; rows without ids are those that webhooks told of."""
+    engine = ScriptedEngine()
+    run(
+        engine,
+        keys=[HOTEL],
+        run_config={"ops": {"secondary__department_hotel": {"config": config}}},
+    )
+
+    assert [expected] == engine.calls
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"mode": "rows", "dry_run": True}, "a dry run of single rows is not possible"),
+        ({"mode": "changes", "row_ids": ["a"]}, "row_ids are given, and the mode is changes"),
+    ],
+)
+def test_choices_that_contradict_each_other_are_refused(run, config, expected):
+    """Before anything is asked or written."""
+    engine = ScriptedEngine()
+    result = run(
+        engine,
+        keys=[HOTEL],
+        run_config={"ops": {"secondary__department_hotel": {"config": config}}},
+    )
+    (failure,) = result.filter_events(lambda event: event.is_step_failure)
+
+    assert failure.step_failure_data.user_failure_data.description.startswith(expected)
+    assert [] == engine.calls

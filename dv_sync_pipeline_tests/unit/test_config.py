@@ -368,3 +368,31 @@ def test_a_mistake_in_the_administrator_is_named():
     assert "environments.primary.administrator.tenant_id: this setting is missing" in message_for(
         text
     )
+
+
+def test_changes_start_runs_unless_told_otherwise():
+    """And no long run does: that is for those who ask for it."""
+    configuration = parse(VALID)
+
+    assert (True, False) == (configuration.changes.enabled, configuration.live.enabled)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("true", config.LiveSettings()),
+        ("false", config.LiveSettings(enabled=False)),
+        ("{poll_seconds: 5}", config.LiveSettings(poll_seconds=5.0)),
+        ("{enabled: false, max_minutes: 10}", config.LiveSettings(enabled=False, max_minutes=10)),
+    ],
+)
+def test_the_live_path_is_switched_on_by_a_word_or_by_its_settings(text, expected):
+    """Whoever gives settings wants it, unless it says otherwise."""
+    assert expected == parse(VALID.replace("tables:", f"live: {text}\ntables:", 1)).live
+
+
+def test_a_wrong_interval_is_named_with_its_line():
+    """As every other setting."""
+    message = message_for(VALID.replace("tables:", "changes: {poll_seconds: 1}\ntables:", 1))
+
+    assert "line 11: changes.poll_seconds: Input should be greater than or equal to 5" in message

@@ -1,6 +1,6 @@
 """An engine that does what a test tells it: answers, errors, and a note of every call."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -85,6 +85,10 @@ def a_verdict(table: str, **changes: Any) -> TableVerdict:
     return TableVerdict(**{**values, **changes})
 
 
+def _ignore(_progress: Progress) -> None:
+    """Listen to nothing."""
+
+
 @dataclass
 class ScriptedEngine:
     """Stands in for `sync.engine.Engine`.
@@ -93,6 +97,7 @@ class ScriptedEngine:
         answers: table → the report, verdict or error to answer with; default: all is equal.
         refusal: raised by the check of the environments.
         steps: what progress is told during each pass.
+        tables_in_order: parents first.
         calls: every call in order, such as ("reconcile", "contoso_hotel", False).
 
     """
@@ -100,6 +105,7 @@ class ScriptedEngine:
     answers: Mapping[str, Any] = field(default_factory=dict)
     refusal: Exception | None = None
     steps: tuple[tuple[str, int, int | None], ...] = ()
+    tables_in_order: tuple[str, ...] = ("contoso_hotel", "contoso_room", "contoso_season")
     calls: list[tuple[Any, ...]] = field(default_factory=list)
 
     @asynccontextmanager
@@ -135,6 +141,51 @@ class ScriptedEngine:
         self._tell(table, progress)
         default = a_report(table, mode="removals", read=0, equal=0, verified_through=None)
         return self._answer(f"removals of {table}", default)
+
+    async def changes(
+        self, table: str, *, dry_run: bool = False, progress: ProgressListener = _ignore
+    ) -> TableReport:
+        """Tell the steps, then answer; the table is called `changes of TABLE`."""
+        self.calls.append(("changes", table))
+        self._tell(table, progress)
+        default = a_report(table, mode="changes", dry_run=dry_run, read=0, equal=0)
+        return self._answer(f"changes of {table}", default)
+
+    async def auto(
+        self, table: str, *, dry_run: bool = False, progress: ProgressListener = _ignore
+    ) -> TableReport:
+        """As a reconcile, under a name of its own."""
+        self.calls.append(("auto", table, dry_run))
+        self._tell(table, progress)
+        return self._answer(table, a_report(table, dry_run=dry_run))
+
+    async def apply_changes(self, tables: Collection[str]) -> Sequence[TableReport]:
+        """Nothing is left to be done."""
+        self.calls.append(("apply changes", *tables))
+        return ()
+
+    async def woken_rows(self, table: str, *, progress: ProgressListener) -> TableReport:
+        """Tell the steps, then answer; the table is called `rows of TABLE`."""
+        self.calls.append(("woken rows", table))
+        self._tell(table, progress)
+        return self._answer(f"rows of {table}", a_report(table, mode="rows"))
+
+    async def rows(
+        self, table: str, row_ids: Collection[str], *, progress: ProgressListener = _ignore
+    ) -> TableReport:
+        """Tell the steps, then answer; the table is called `rows of TABLE`."""
+        self.calls.append(("rows", table, *row_ids))
+        self._tell(table, progress)
+        return self._answer(f"rows of {table}", a_report(table, mode="rows", read=len(row_ids)))
+
+    def reconcile_owed(self, table: str) -> str:
+        """What was scripted as `owed by TABLE`; nothing otherwise."""
+        return str(self.answers.get(f"owed by {table}", ""))
+
+    async def news(self, table: str) -> str:
+        """What was scripted as `news of TABLE`; none otherwise."""
+        self.calls.append(("news", table))
+        return str(self._answer(f"news of {table}", ""))
 
     async def verify(self, table: str, *, progress: ProgressListener) -> TableVerdict:
         """Tell the steps, then answer."""

@@ -4,7 +4,7 @@ Whoever acts on a wake-up settles it by its sequence. A row that was woken again
 a new sequence by then, so its entry stays and nothing is lost.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -56,11 +56,13 @@ class WakeUps(Database):
             if values:
                 connection.execute(_upsert(connection), values)
 
-    def wake_ups(self, limit: int) -> list[WakeUp]:
-        """What waits, the oldest first, at most so many."""
+    def wake_ups(self, limit: int, *, tables: Collection[str] | None = None) -> list[WakeUp]:
+        """What waits, of all tables or of these, the oldest first, at most so many."""
         query = (
             sa.select(_wake_ups).order_by(_wake_ups.c.received, _wake_ups.c.sequence).limit(limit)
         )
+        if tables is not None:
+            query = query.where(_wake_ups.c.table_name.in_(list(tables)))
         with self.reading() as connection:
             return [_wake_up(row) for row in connection.execute(query).mappings()]
 

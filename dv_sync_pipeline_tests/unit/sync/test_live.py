@@ -9,7 +9,7 @@ import pytest
 
 from dv_sync_pipeline.errors import LedgerError, TableError, UnreachableError
 from dv_sync_pipeline.sync.ledger import Ledger
-from dv_sync_pipeline.sync.live import LiveLoop
+from dv_sync_pipeline.sync.live import WAKE_UPS_AT_ONCE_MAX, LiveLoop
 from dv_sync_pipeline.sync.wakeups import WakeUp, WakeUpKind
 from dv_sync_pipeline_tests.worlds.scripted_engine import a_report
 
@@ -33,6 +33,8 @@ class World:
         seconds: on the clock; sleeping moves it, and so does a pass, by `pass_seconds`.
         trouble: what was asked → the errors of the next times it is asked.
         during: called while a pass works, with its name.
+        gone: what was asked → how many rows it found gone.
+        arrivals: tables with rows whose parents have arrived.
         done: (second, pass, table, row ids) of every pass that was asked for.
         heard: what the listener was told.
         tables_in_order: parents first.
@@ -45,6 +47,8 @@ class World:
     pass_seconds: float = 0.0
     trouble: dict = field(default_factory=dict)
     during: object = None
+    gone: dict = field(default_factory=dict)
+    arrivals: set = field(default_factory=set)
     done: list = field(default_factory=list)
     heard: list = field(default_factory=list)
     tables_in_order: tuple = ("hotel", "room")
@@ -58,6 +62,12 @@ class World:
         """Make rows equal."""
         return self._do("rows", table, *row_ids)
 
+    async def apply_changes(self, tables):
+        """Remove what is listed, and so on."""
+        assert () == tables
+        self.arrivals = set()
+        return [self._do("finish", "hotel")]
+
     def _do(self, work, table, *row_ids):
         self.done.append((round(self.seconds, 2), work, table, *row_ids))
         self.seconds += self.pass_seconds
@@ -65,7 +75,7 @@ class World:
             self.during(work)
         if errors := self.trouble.get((work, table)):
             raise errors.pop(0)
-        return a_report(table, mode=work)
+        return a_report(table, mode=work, gone=self.gone.get((work, table), 0))
 
     def applied(self, report):
         """A listener is told."""
@@ -82,6 +92,18 @@ class World:
         """A webhook came in."""
         self.ledger.store_wake_ups([WakeUp(table, row_id, kind, NOON) for row_id in row_ids])
 
+    def wake_ups(self, limit, *, tables=None):
+        """What waits in the ledger."""
+        return self.ledger.wake_ups(limit, tables=tables)
+
+    def settle_wake_ups(self, wake_ups):
+        """They are done with."""
+        self.ledger.settle_wake_ups(wake_ups)
+
+    def tables_with_arrivals(self):
+        """As scripted."""
+        return self.arrivals
+
     def waiting(self):
         """The rows that still wait."""
         return [(each.table, each.row_id) for each in self.ledger.wake_ups(100)]
@@ -89,6 +111,20 @@ class World:
     def passes(self, work):
         """The passes of that name: (second, table, row ids)."""
         return [(second, *rest) for second, name, *rest in self.done if name == work]
+
+    def works(self):
+        """The names of all passes in turn."""
+        return [work for _, work, *_ in self.done]
+
+    def later(self, *happenings):
+        """Let this happen when the first cycle has come to its end."""
+        happenings = list(happenings)
+
+        def happen(work):
+            while work == "finish" and happenings:
+                happenings.pop(0)()
+
+        self.during = happen
 
     def follow(self, *, seconds=0.04, poll_seconds=10.0):
         """Let the loop lead for so long."""
@@ -99,7 +135,7 @@ class World:
         end = self.seconds + seconds
         loop = LiveLoop(
             engine=self,
-            inbox=self.ledger,
+            inbox=self,
             listener=self,
             poll_seconds=poll_seconds,
             monotonic=lambda: self.seconds,
@@ -135,6 +171,16 @@ def test_a_wake_up_is_noticed_within_a_twentieth_of_a_second(world):
     assert noticed <= 0.05
 
 
+def test_a_table_in_trouble_does_not_hide_the_wake_ups_of_others(world):
+    """However many wait for it: they are older, and all that are looked at in one go are its."""
+    world.trouble = {("rows", "hotel"): [TableError("locked") for _ in range(100)]}
+    world.wake("hotel", *(f"h{number}" for number in range(WAKE_UPS_AT_ONCE_MAX)))
+    world.wake("room", "r")
+    world.follow(seconds=0.2)
+
+    assert ["r"] == [row_id for _, table, row_id in world.passes("rows")[1:] if table == "room"]
+
+
 def test_parents_are_applied_before_children(world):
     """Whatever came in first."""
     world.wake("room", "r")
@@ -144,16 +190,36 @@ def test_parents_are_applied_before_children(world):
     assert ["hotel", "room"] == [table for _, table, _ in world.passes("rows")]
 
 
-def test_deleted_children_go_before_their_parents(world):
-    """After everything that was created or changed."""
-    world.wake("hotel", "h", kind=WakeUpKind.DELETE)
-    world.wake("room", "r", kind=WakeUpKind.DELETE)
-    world.wake("room", "s", kind=WakeUpKind.CREATE)
-    world.follow()
+def test_removals_follow_when_all_rows_of_a_batch_are_done(world):
+    """A room is moved before its old hotel goes."""
+    world.gone = {("rows", "hotel"): 1}
+    world.later(lambda: world.wake("hotel", "h"), lambda: world.wake("room", "r"))
+    world.follow(seconds=1.0, poll_seconds=3600)
 
-    assert [("room", "s"), ("room", "r"), ("hotel", "h")] == [
-        (table, row_id) for _, table, row_id in world.passes("rows")
-    ]
+    assert ["changes", "finish", "rows", "rows", "changes", "finish"] == world.works()
+
+
+def test_nothing_is_removed_where_nothing_is_gone(world):
+    """What is listed and held would be asked for with every change."""
+    world.later(lambda: world.wake("hotel", "h"))
+    world.follow(seconds=1.0, poll_seconds=3600)
+
+    assert ["changes", "finish", "rows", "changes"] == world.works()
+
+
+def test_what_a_killed_leader_left_to_remove_is_removed(world):
+    """It may have listed rows and never come to them."""
+    world.follow(seconds=1.0)
+
+    assert 1 == len(world.passes("finish"))
+
+
+def test_rows_whose_parents_arrived_are_looked_at_again(world):
+    """A room that came before its hotel gets it as soon as the hotel is there."""
+    world.later(lambda: world.wake("hotel", "h"), lambda: world.arrivals.add("room"))
+    world.follow(seconds=1.0, poll_seconds=3600)
+
+    assert ["changes", "finish", "rows", "changes", "finish"] == world.works()
 
 
 def test_a_row_that_is_woken_while_it_is_applied_is_applied_again(world):

@@ -1,0 +1,118 @@
+"""Which run a sensor starts for what it found, and when it rather waits.
+
+Belongs here: one run at a time, the same find only once, a failed run again after a while. Does not
+belong here: finding something (`change_sensors.py`).
+"""
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+from dagster import DagsterRunStatus as Status
+
+from dv_sync_pipeline.config import Configuration, TableConfiguration
+from dv_sync_pipeline.defs.lineage import deferred_key, removals_key, secondary_key
+from dv_sync_pipeline.defs.modes import Mode, config_of_ops
+from dv_sync_pipeline.sync.deferral import deferred_lookups
+
+__all__ = ["FOUND_TAG", "Find", "request"]
+
+FOUND_TAG = "dv_sync/found"
+"""On every run that a sensor of changes has started: what it had found, as a short digest."""
+
+_UNFINISHED = (
+    Status.NOT_STARTED,
+    Status.QUEUED,
+    Status.STARTING,
+    Status.STARTED,
+    Status.CANCELING,
+)
+_FORGOTTEN = timedelta(minutes=10)
+"""A run that has not ended after so long holds nothing back: its process may have been killed."""
+
+_FIRST_WAIT = timedelta(seconds=10)
+_WAIT_MAX = timedelta(minutes=10)
+_DIGEST_CHARACTERS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """Something that a run is to be started for.
+
+    Attributes:
+        job: the job of the run.
+        mode: which pass the tables run.
+        tables: logical names in the primary.
+        facts: what was found, so that the same is told from something new.
+        because: one clause for people.
+
+    """
+
+    job: str
+    mode: Mode
+    tables: Collection[str]
+    facts: Sequence[str]
+    because: str
+
+    @property
+    def digest(self) -> str:
+        """Short, because Dagster indexes tags and run keys (DAGSTER A5)."""
+        text = "\n".join([self.job, self.mode.value, *sorted(self.tables), *sorted(self.facts)])
+        return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_CHARACTERS]
+
+
+def request(
+    find: Find, *, configuration: Configuration, instance: dg.DagsterInstance
+) -> dg.RunRequest | dg.SkipReason:
+    """A run of exactly these tables and what must follow, or why not now.
+
+    The same find has the same run key, so Dagster starts no second run for it; when that run has
+    ended and the find is still there, it has failed, and another one follows after a while.
+    """
+    now = datetime.now(tz=UTC)
+    if _is_running(find.job, instance, now):
+        return dg.SkipReason(f"{find.because}; another run of {find.job} comes first.")
+    attempts = instance.get_run_records(dg.RunsFilter(tags={FOUND_TAG: find.digest}))
+    if attempts and now < _ended(attempts[0]) + _wait(len(attempts)):
+        return dg.SkipReason(f"{find.because}; a run for it ended a moment ago.")
+    return dg.RunRequest(
+        run_key=f"{find.digest}:{len(attempts)}",
+        job_name=find.job,
+        asset_selection=[*_assets(find, configuration), *_removals(find, configuration)],
+        run_config=config_of_ops(_assets(find, configuration), find.mode),
+        tags={FOUND_TAG: find.digest},
+    )
+
+
+def _is_running(job: str, instance: dg.DagsterInstance, now: datetime) -> bool:
+    unfinished = dg.RunsFilter(job_name=job, statuses=_UNFINISHED, created_after=now - _FORGOTTEN)
+    return bool(instance.get_run_records(unfinished, limit=1))
+
+
+def _ended(record: dg.RunRecord) -> datetime:
+    """When it did; one that never did counts from its beginning."""
+    if record.end_time is None:
+        return record.create_timestamp
+    return datetime.fromtimestamp(record.end_time, tz=UTC)
+
+
+def _wait(attempts: int) -> timedelta:
+    return min(_FIRST_WAIT * 2.0 ** (attempts - 1), _WAIT_MAX)
+
+
+def _assets(find: Find, configuration: Configuration) -> list[dg.AssetKey]:
+    """Their tables; after a reconcile also the lookups that it leaves out."""
+    chosen = _chosen(find, configuration)
+    deferred = deferred_lookups(configuration.tables) if find.mode is Mode.reconcile else {}
+    second = [deferred_key(table) for table in chosen if table.table in deferred]
+    return [*map(secondary_key, chosen), *second]
+
+
+def _removals(find: Find, configuration: Configuration) -> list[dg.AssetKey]:
+    return [removals_key(table) for table in _chosen(find, configuration) if table.has_removals]
+
+
+def _chosen(find: Find, configuration: Configuration) -> list[TableConfiguration]:
+    return [configuration.table(name) for name in sorted(find.tables)]

@@ -1,0 +1,188 @@
+"""The live run: a job of one op that leads the live path until its time is up.
+
+Belongs here: opening what the loop of `sync/live.py` needs, and making the run tell what it does:
+a materialization of each table that it touched, at most one a second, so that the assets stay true
+and the event log stays small. Does not belong here: keeping such a run alive (`live_watch.py`).
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from dv_sync_pipeline.config import Configuration
+from dv_sync_pipeline.defs.lineage import secondary_key
+from dv_sync_pipeline.defs.record import describe_report, record_of
+from dv_sync_pipeline.defs.resources import Synchronizer, run_to_the_end
+from dv_sync_pipeline.redact import redact
+from dv_sync_pipeline.sync.leadership import leadership, wait_for_lead
+from dv_sync_pipeline.sync.ledger import Ledger
+from dv_sync_pipeline.sync.live import LiveLoop
+from dv_sync_pipeline.sync.report import TableReport
+
+__all__ = ["LIVE", "LIVE_TAG", "LiveLog", "build_live_job"]
+
+LIVE = "live"
+LIVE_TAG = "dv_sync/live"
+"""On every live run, for limits of the run queue."""
+
+LOG_SECONDS = 1.0
+_SPARE_MINUTES = 5
+"""Waiting for the lead, and handing it over; Dagster ends a run that takes longer."""
+
+
+def build_live_job(configuration: Configuration) -> dg.JobDefinition:
+    """The job; the sensor starts it, or a person does."""
+    minutes = configuration.live.max_minutes
+
+    @dg.op(description="Applies changes in micro-batches until another run takes over.")
+    def follow_changes(
+        context: dg.OpExecutionContext, synchronizer: dg.ResourceParam[Synchronizer]
+    ) -> None:
+        run_to_the_end(_lead(context, synchronizer))
+
+    @dg.job(
+        name=LIVE,
+        description=f"Applies changes within a second or two. Takes {minutes:g} minutes and is "
+        "then followed by a run of its own kind. To stop it, stop the sensor keep_live first.",
+        executor_def=dg.in_process_executor,
+        tags={
+            LIVE_TAG: "true",
+            "dagster/priority": "10",
+            "dagster/max_runtime": str(round((minutes + _SPARE_MINUTES) * 60)),
+        },
+    )
+    def live() -> None:
+        follow_changes()
+
+    return live
+
+
+async def _lead(context: dg.OpExecutionContext, synchronizer: Synchronizer) -> None:
+    configuration = synchronizer.configuration
+    ledger = Ledger.open(configuration.ledger_url)
+    try:
+        await _lead_with(ledger, context, synchronizer)
+    finally:
+        ledger.close()
+
+
+async def _lead_with(
+    ledger: Ledger, context: dg.OpExecutionContext, synchronizer: Synchronizer
+) -> None:
+    """Signs of life begin before the engine is open, which may take a while."""
+    settings = synchronizer.configuration.live
+    lasts = timedelta(minutes=settings.max_minutes)
+    async with (
+        leadership(ledger, run_id=context.run_id, lasts=lasts, clock=_now) as lead,
+        synchronizer.open_engine(synchronizer.configuration) as engine,
+    ):
+        if not await wait_for_lead(lead, clock=_now, sleep=asyncio.sleep):
+            context.log.info("Another live run leads and goes on; this one is not needed.")
+            return
+        context.log.info("This run applies changes from now on.")
+        log = LiveLog(synchronizer.configuration, context, monotonic=time.monotonic)
+        loop = LiveLoop(
+            engine=engine,
+            inbox=ledger,
+            listener=log,
+            poll_seconds=settings.poll_seconds,
+            monotonic=time.monotonic,
+            sleep=asyncio.sleep,
+            random=random.Random(),
+        )
+        await loop.follow(lead.goes_on)
+        log.write()
+        context.log.info("Another run takes over.")
+
+
+@dataclass(slots=True)
+class LiveLog:
+    """Tells Dagster what the live path does, gathered for a second.
+
+    Attributes:
+        configuration: all of `sync.yaml`.
+        context: of the op.
+        monotonic: seconds on a clock that never goes back.
+
+    """
+
+    configuration: Configuration
+    context: dg.OpExecutionContext
+    monotonic: Callable[[], float]
+    _gathered: dict[str, TableReport] = field(default_factory=dict)
+    _quiet_until: float = 0.0
+    _troubles: dict[str, str] = field(default_factory=dict)
+    """Table → what was told of it last."""
+
+    def applied(self, report: TableReport) -> None:
+        """Gather what did something; tell that a table in trouble is well again."""
+        if self._troubles.pop(report.table, None):
+            self.context.log.info("%s: well again", report.table)
+        if _is_worth_telling(report):
+            gathered = self._gathered.get(report.table)
+            self._gathered[report.table] = report if gathered is None else _joined(gathered, report)
+
+    def failed(self, table: str, error: Exception, *, again_in_seconds: float) -> None:
+        """Once for each trouble; the time of the next attempt only when it is new."""
+        text = redact(str(error) or type(error).__name__)
+        if self._troubles.get(table) != text:
+            self._troubles[table] = text
+            self.context.log.error("%s: %s. Again in %.1f s", table, text, again_in_seconds)
+
+    def breathed(self) -> None:
+        """Write what was gathered, unless something was written a moment ago."""
+        if self._gathered and self.monotonic() >= self._quiet_until:
+            self.write()
+
+    def write(self) -> None:
+        """A materialization of each table that was touched."""
+        for report in self._gathered.values():
+            self.context.log_event(
+                dg.AssetMaterialization(
+                    secondary_key(self.configuration.table(report.table)),
+                    description=describe_report(report),
+                    metadata={**record_of(report), "changed": _has_changed(report)},
+                )
+            )
+        self._gathered.clear()
+        self._quiet_until = self.monotonic() + LOG_SECONDS
+
+
+def _has_changed(report: TableReport) -> bool:
+    return report.created + report.updated + report.removed + report.pairs > 0
+
+
+def _is_worth_telling(report: TableReport) -> bool:
+    """A feed without news is not, nor rows that are equal already: a wake-up was faster."""
+    return _has_changed(report) or bool(report.read and report.parked)
+
+
+_ADDED = (
+    "read",
+    "created",
+    "updated",
+    "equal",
+    "adopted",
+    "waiting",
+    "pairs",
+    "removed",
+    "requests",
+    "retries",
+    "throttled_seconds",
+    "seconds",
+)
+"""The other numbers of a report tell of the whole table: the later one counts."""
+
+
+def _joined(earlier: TableReport, later: TableReport) -> TableReport:
+    sums = {name: getattr(earlier, name) + getattr(later, name) for name in _ADDED}
+    return replace(later, mode=LIVE, **sums)
+
+
+def _now() -> datetime:
+    return datetime.now(tz=UTC)

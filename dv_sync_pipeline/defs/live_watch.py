@@ -1,0 +1,205 @@
+"""Keeps a live run alive: a sensor that goes by signs of life and never by the status of a run.
+
+A run whose process was killed can stay STARTED for ever in Dagster's eyes (DAGSTER A3). Belongs
+here: which runs are dead, and whether another is needed; `judge` is pure. Does not belong here:
+what a live run does (`live.py`), who is told that one died (the sensor of failed runs).
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+from dagster import DagsterRunStatus as Status
+
+from dv_sync_pipeline.config import Configuration
+from dv_sync_pipeline.defs.live import LIVE
+from dv_sync_pipeline.sync.leadership import SILENCE
+from dv_sync_pipeline.sync.ledger import Leader, Ledger
+
+__all__ = ["LiveRun", "Verdict", "build_keep_live", "judge"]
+
+LOOK_SECONDS = 5
+"""As often as Dagster looks at sensors at all (DAGSTER A1)."""
+
+LEAD_TIME = timedelta(seconds=30)
+"""So long before its deadline a successor is asked for: it takes a few seconds to be ready."""
+
+_PATIENCE = {
+    Status.NOT_STARTED: timedelta(minutes=1),
+    Status.STARTING: timedelta(minutes=1),
+    Status.STARTED: timedelta(seconds=20),
+    Status.CANCELING: timedelta(minutes=1),
+}
+"""How long a run that was never heard of may be silent; one that is queued waits as long as it
+must."""
+
+RESTART = timedelta(minutes=1)
+"""A run that failed so soon after its start is not replaced before as much time has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRun:
+    """A live run as Dagster knows it.
+
+    Attributes:
+        run_id: its id.
+        status: its status.
+        since: when it was started, or else created (UTC).
+        ended: when it ended (UTC); None as long as it has not.
+
+    """
+
+    run_id: str
+    status: Status
+    since: datetime
+    ended: datetime | None = None
+
+    @property
+    def failed_at_once(self) -> bool:
+        """It came to nothing, and another one might come to as much."""
+        return (
+            self.status is Status.FAILURE
+            and self.ended is not None
+            and self.ended - self.since < RESTART
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the sensor has to do.
+
+    Attributes:
+        dead: ids of runs that are over, whatever Dagster thinks.
+        is_needed: start another one.
+        because: why, or why not.
+
+    """
+
+    dead: frozenset[str]
+    is_needed: bool
+    because: str
+
+
+def judge(
+    runs: Sequence[LiveRun],
+    heard: Iterable[Leader],
+    *,
+    leader: Leader | None,
+    last: LiveRun | None,
+    lead_time: timedelta,
+    now: datetime,
+) -> Verdict:
+    """Of the unfinished `runs`, those `heard` of, and the `last` one that ended."""
+    alive = {each.run_id for each in heard if each.is_alive(now, silence=SILENCE)}
+    silent = {each.run_id for each in heard} - alive
+    dead = frozenset(run.run_id for run in runs if _is_dead(run, alive, silent, now))
+    coming = {run.run_id for run in runs if run.status is not Status.CANCELING} - dead
+    leads = leader if leader is not None and leader.run_id in alive else None
+    is_needed, because = _need(coming, leads, lead_time=lead_time, now=now)
+    if is_needed and not dead and last is not None and last.failed_at_once:
+        is_needed, because = _after_failure(last, now)
+    return Verdict(dead, is_needed, because)
+
+
+def _is_dead(run: LiveRun, alive: Collection[str], silent: Collection[str], now: datetime) -> bool:
+    if run.run_id in alive or run.status not in _PATIENCE:
+        return False
+    return run.run_id in silent or now - run.since >= _PATIENCE[run.status]
+
+
+def _need(
+    coming: Collection[str], leader: Leader | None, *, lead_time: timedelta, now: datetime
+) -> tuple[bool, str]:
+    if leader is None:
+        if coming:
+            return False, "A live run is about to begin."
+        return True, "No live run gives signs of life."
+    if set(coming) - {leader.run_id}:
+        return False, "A live run leads, and its successor is on its way."
+    if leader.deadline - now > lead_time:
+        return False, f"A live run leads until {leader.deadline:%H:%M:%S} UTC."
+    return True, "The live run is about to end; another one takes over."
+
+
+def _after_failure(last: LiveRun, now: datetime) -> tuple[bool, str]:
+    assert last.ended is not None  # noqa: S101 - it failed
+    if now - last.ended >= RESTART:
+        return True, "The last live run failed at once; this is another attempt."
+    return False, f"The last live run failed at once; the next one follows after {RESTART}."
+
+
+def build_keep_live(configuration: Configuration) -> dg.SensorDefinition:
+    """Running as soon as the code location is loaded, where the live path is switched on."""
+    half = timedelta(minutes=configuration.live.max_minutes) / 2
+
+    @dg.sensor(
+        name="keep_live",
+        job_name=LIVE,
+        minimum_interval_seconds=LOOK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Starts a live run where none gives signs of life, and the successor of one "
+        "that is about to end. To end the live path, stop this sensor, then terminate the run.",
+    )
+    def keep_live(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        verdict = _look(context.instance, configuration, lead_time=min(LEAD_TIME, half))
+        for run_id in verdict.dead:
+            _bury(context, run_id)
+        if not verdict.is_needed:
+            return dg.SensorResult(skip_reason=verdict.because)
+        context.log.info(verdict.because)
+        return dg.SensorResult(run_requests=[dg.RunRequest()])
+
+    return keep_live
+
+
+def _look(
+    instance: dg.DagsterInstance, configuration: Configuration, *, lead_time: timedelta
+) -> Verdict:
+    ledger = Ledger.open(configuration.ledger_url)
+    try:
+        heard, leader = ledger.live_runs(), ledger.leader()
+    finally:
+        ledger.close()
+    unfinished = [*_PATIENCE, Status.QUEUED]
+    return judge(
+        _runs(instance, unfinished),
+        heard,
+        leader=leader,
+        last=next(iter(_runs(instance, [Status.FAILURE, Status.SUCCESS], limit=1)), None),
+        lead_time=lead_time,
+        now=datetime.now(tz=UTC),
+    )
+
+
+def _runs(
+    instance: dg.DagsterInstance, statuses: Sequence[Status], *, limit: int | None = None
+) -> list[LiveRun]:
+    """The youngest first."""
+    found = instance.get_run_records(dg.RunsFilter(job_name=LIVE, statuses=statuses), limit=limit)
+    return [
+        LiveRun(
+            run_id=record.dagster_run.run_id,
+            status=record.dagster_run.status,
+            since=_moment(record.start_time) or record.create_timestamp,
+            ended=_moment(record.end_time),
+        )
+        for record in found
+    ]
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, tz=UTC)
+
+
+def _bury(context: dg.SensorEvaluationContext, run_id: str) -> None:
+    """Dagster then raises an alert, as for every failed run."""
+    run = context.instance.get_run_by_id(run_id)
+    if run is None or run.is_finished:
+        return
+    reason = (
+        f"This live run gave no sign of life for {SILENCE.total_seconds():g} seconds or more: its "
+        "process was killed or hangs. Another run takes over; nothing is lost."
+    )
+    context.log.error("Live run %s is dead. %s", run_id, reason)
+    context.instance.report_run_failed(run, reason)
