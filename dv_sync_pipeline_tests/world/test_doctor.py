@@ -534,6 +534,16 @@ def test_a_gateway_that_does_not_answer(patient):
     assert 7 == sum(each[:2] == ("warning", "webhooks") for each in complaints)
 
 
+def test_a_gateway_that_dataverse_cannot_reach(patient):
+    """Webhooks go to port 80 or 443 (DATAVERSE 10.1); and the key would go in the clear."""
+    patient.text += GATEWAY.replace("https://gateway.example", "http://gateway.example:8900")
+
+    assert {
+        "Dataverse cannot reach gateway.example:8900",
+        "webhooks would go to gateway.example:8900 unencrypted",
+    } == {each[4] for each in patient.complaints() if each[1] == "gateway address"}
+
+
 def test_a_gateway_that_is_not_well(patient):
     """It says so itself."""
     patient.text += GATEWAY

@@ -9,6 +9,7 @@ import pytest
 
 from dv_sync_pipeline.cli import run
 from dv_sync_pipeline.cli.surroundings import Surroundings
+from dv_sync_pipeline.sync.ledger import Ledger
 from dv_sync_pipeline_tests.worlds.emulated_pair import VARIABLES, EmulatedPair
 from dv_sync_pipeline_tests.worlds.hand_made import hand_made_pair
 
@@ -207,6 +208,35 @@ def test_who_lacks_the_rights_is_told(terminal):
 
     failed = [each["error"]["kind"] for each in shown["provided"] if each["error"]]
     assert (3, ["RequestRefusedError"] * 2) == (code, failed)
+
+
+def test_a_table_that_does_not_exist(terminal):
+    """Nothing can be decided, so nothing is provided: the error names the table."""
+    file = terminal.pair.folder / "sync.yaml"
+    file.write_text(file.read_text().replace("table: contoso_room\n", "table: contoso_rom\n"))
+
+    code, shown = terminal.type("provision", "--apply")
+
+    assert (3, "the table contoso_rom does not exist") == (code, shown["error"]["what"])
+
+
+def test_not_in_the_wrong_environment(terminal):
+    """The ledger remembers which organisations it belongs to."""
+    state = terminal.pair.folder / ".dv-sync"
+    ledger = Ledger.open(f"sqlite:///{state / 'ledger.db'}")
+    ledger.remember_environments({"primary": "another", "secondary": "one"})
+    ledger.close()
+
+    code, shown = terminal.type("provision", "--apply")
+
+    assert (3, "WrongEnvironmentError") == (code, shown["error"]["kind"])
+
+
+def test_apply_and_remove_exclude_each_other(terminal):
+    """A person who writes both wants neither, probably."""
+    arguments = ["provision", "--apply", "--remove"]
+
+    assert 2 == run(arguments, Surroundings({}, connect=terminal.pair.connect))
 
 
 def test_for_people(terminal):

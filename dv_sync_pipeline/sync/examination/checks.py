@@ -61,6 +61,7 @@ PIPELINE_CHECKS: tuple[Check[Pipeline], ...] = (
     Check("organisations", pipeline.check_organizations),
     Check("expiry of credentials", pipeline.check_expiries),
     Check("gateway", pipeline.check_gateway),
+    Check("gateway address", pipeline.check_gateway_address),
     Check("webhooks", pipeline.check_webhooks),
 )
 

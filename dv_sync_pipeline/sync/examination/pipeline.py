@@ -5,9 +5,10 @@ Belongs here: one small function for each check; which are made stands in `check
 
 import shutil
 import stat
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urljoin
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import sqlalchemy as sa
 
@@ -24,6 +25,7 @@ from dv_sync_pipeline.webapi.steps import differences
 __all__ = [
     "check_expiries",
     "check_gateway",
+    "check_gateway_address",
     "check_ledger",
     "check_ledger_file",
     "check_order",
@@ -155,6 +157,34 @@ async def check_gateway(pipeline: Pipeline) -> list[Remark]:
             mend="Look at its log; it answers 503 while it cannot store wake-ups",
         )
     ]
+
+
+async def check_gateway_address(pipeline: Pipeline) -> list[Remark]:
+    """Dataverse can post to it, and the key does not travel in the clear (DATAVERSE 10.1)."""
+    gateway = urlsplit(pipeline.configuration.gateway.url)
+    primary = urlsplit(pipeline.primary.configuration.url)
+    if primary.hostname in _THIS_MACHINE or not gateway.hostname:
+        return [ok("webhooks do not leave this machine")]
+    return list(_shortcomings(gateway)) or [ok("webhooks go to port 443, encrypted")]
+
+
+def _shortcomings(gateway: SplitResult) -> Iterator[Remark]:
+    if gateway.hostname in _THIS_MACHINE or gateway.port not in _PORTS_OF_WEBHOOKS:
+        yield warning(
+            f"Dataverse cannot reach {gateway.netloc}",
+            why="its webhooks come from outside, and go to port 443, or 80, alone",
+            mend="Put the gateway behind a proxy on port 443, and name that in gateway.url",
+        )
+    if gateway.scheme != "https":
+        yield warning(
+            f"webhooks would go to {gateway.netloc} unencrypted",
+            why="whoever is on the way could read the key, and wake the pipeline with it",
+            mend="Let a proxy with a certificate stand before the gateway, and write https://",
+        )
+
+
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
+_PORTS_OF_WEBHOOKS = (None, 80, 443)
 
 
 async def check_webhooks(pipeline: Pipeline) -> list[Remark]:
