@@ -142,6 +142,7 @@ def _print_remarks(console: Console, reports: Sequence[TableReport]) -> None:
             (report.pairs, "associations made or undone"),
             (report.adopted, "existing rows adopted by key: they keep their GUIDs"),
             (report.foreign, "rows of the secondary's own: not touched"),
+            (report.unmatched, "unmatched: no row of the primary, and no ledger to tell whose"),
             (
                 report.held,
                 f"removals held ({report.held_because}): dv-sync removals approve {report.table}",

@@ -33,6 +33,7 @@ from dv_sync_pipeline.config.models import (
     LookupConfiguration,
     LookupTarget,
     Schedule,
+    StatusColumn,
     TableConfiguration,
 )
 
@@ -57,6 +58,7 @@ __all__ = [
     "ManagedIdentityCredential",
     "Model",
     "Schedule",
+    "StatusColumn",
     "TableConfiguration",
     "WorkloadIdentityCredential",
     "find",

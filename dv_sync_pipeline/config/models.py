@@ -283,6 +283,20 @@ class AssociationConfiguration(Model):
     table: LogicalName = Field(examples=["contoso_amenity"])
 
 
+class StatusColumn(Model):
+    """State and status reason by way of a column of the secondary.
+
+    Attributes:
+        column: a whole number or a choice that holds the wanted status reason. A value there proves
+            that the row is ours, even when the ledger is lost.
+        automation: the secondary's own automation sets state and status reason by it; we do not.
+
+    """
+
+    column: LogicalName = Field(examples=["department_syncstatus"])
+    automation: bool = False
+
+
 class TableConfiguration(Model):
     """One synchronized table.
 
@@ -301,7 +315,8 @@ class TableConfiguration(Model):
             count as gone.
         lookups: lookup columns → the tables they point to (primary names).
         associations: many-to-many relationships; each stands at one of its two tables.
-        status: `direct` sets state and status reason; `none` leaves them alone.
+        status: `direct` sets state and status reason after the data; `{column: name}` writes the
+            wanted status reason into that column with the data first; `none` leaves them alone.
         status_values: status reason in the primary → status reason in the secondary; those that
             are not named keep their number.
         deletes: what happens to a linked secondary row whose primary row is gone; `keep` only
@@ -344,7 +359,9 @@ class TableConfiguration(Model):
         default_factory=dict, examples=[{"contoso_grade": {1: 100000001, 2: 100000002}}]
     )
     filter: str = Field(default="", examples=["statecode eq 0"])
-    status: Literal["direct", "none"] = "direct"
+    status: Literal["direct", "none"] | StatusColumn = Field(
+        default="direct", examples=["direct", {"column": "department_syncstatus"}]
+    )
     status_values: dict[int, int] = Field(default_factory=dict, examples=[{2: 100000002}])
     deletes: Literal["delete", "deactivate", "keep"] = "delete"
     max_removals: int | None = Field(default=None, ge=0, examples=[100])
@@ -378,7 +395,7 @@ class TableConfiguration(Model):
         twice = self.columns.keys() & self.lookups.keys()
         if twice:
             yield f"{listed(twice)} stands in columns and in lookups: a lookup goes in lookups"
-        targets = [*self.target_columns.values(), *self.constants]
+        targets = [*self.target_columns.values(), *self.constants, *self.status_columns]
         repeated = {name for name in targets if targets.count(name) > 1}
         if repeated:
             yield f"two columns are mapped to {listed(repeated)}"
@@ -406,6 +423,11 @@ class TableConfiguration(Model):
             for column, lookup in self.lookups.items()
             if column in self.key and (lookup.deferred or self.table in lookup.synchronized)
         )
+
+    @property
+    def status_columns(self) -> tuple[str, ...]:
+        """The column of the secondary that holds the wanted status reason, if there is one."""
+        return (self.status.column,) if isinstance(self.status, StatusColumn) else ()
 
     @property
     def has_removals(self) -> bool:

@@ -210,7 +210,7 @@ def _describe_columns(table: TableConfiguration) -> str:
 
 def _describe(table: TableConfiguration) -> str:
     matched = "their GUID" if table.matches_by_id else " and ".join(table.key)
-    status = " State and status reason follow." if table.status == "direct" else ""
+    status = "" if table.status == "none" else " State and status reason follow."
     introduction = f"{table.description}\n\n" if table.description else ""
     return (
         f"{introduction}The rows of {table.table} in the primary, kept equal in {table.target} of "

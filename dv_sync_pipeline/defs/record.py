@@ -36,6 +36,7 @@ _WRITTEN = (
     "held",
     "waiting",
     "foreign",
+    "unmatched",
 )
 
 
@@ -103,6 +104,10 @@ def _sentences(report: TableReport) -> Sequence[str]:
         _held(report),
         _if_any(report.adopted, f"Rows adopted by key: {report.adopted:,}."),
         _if_any(report.foreign, f"Rows of the secondary's own, not touched: {report.foreign:,}."),
+        _if_any(
+            report.unmatched,
+            f"Unmatched, since the ledger is new and cannot tell whose: {report.unmatched:,}.",
+        ),
         _if_any(report.gone, f"Rows gone in the primary and still here: {report.gone:,}."),
         _if_any(report.waiting, f"Rows written without a missing parent: {report.waiting:,}."),
         _if_any(report.parked, f"Rows parked: {report.parked:,}."),

@@ -141,7 +141,8 @@ async def compare_sides(task: TablePass) -> Comparison:
         ),
         _read(task, task.secondary, mapping.secondary, mapping.secondary_columns),
     )
-    sides = Sides(began, rows, present, task.ledger.links(task.table))
+    is_first = task.ledger.verified_through(task.table) is None
+    sides = Sides(began, rows, present, task.ledger.links(task.table), is_first=is_first)
     return sides.compare(mapping, parent_links=task.parent_links)
 
 
@@ -155,6 +156,7 @@ class Sides:
         present: rows of the secondary, with those of `TableMapping.secondary_columns`.
         links: the links of the rows that are compared.
         other_links: links of other rows of the table that these rows look up.
+        is_first: no reconcile of the table was ever completed, so that links may have been lost.
 
     """
 
@@ -163,6 +165,7 @@ class Sides:
     present: pl.DataFrame
     links: pl.DataFrame
     other_links: pl.DataFrame = field(default_factory=LINKS_SCHEMA.to_frame)
+    is_first: bool = False
 
     def compare(
         self, mapping: TableMapping, *, parent_links: Mapping[Parent, pl.DataFrame]
@@ -179,7 +182,9 @@ class Sides:
         self, mapping: TableMapping, parent_links: Mapping[Parent, pl.DataFrame]
     ) -> Comparison:
         projection = project(self.rows, mapping, links=self.links, parent_links=parent_links)
-        difference = compare(projection, self.present, mapping, links=self.links)
+        difference = compare(
+            projection, self.present, mapping, links=self.links, is_first=self.is_first
+        )
         parked = pl.concat([projection.parked, difference.parked]).to_dicts()
         return Comparison(
             began=self.began,

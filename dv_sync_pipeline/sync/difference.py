@@ -71,6 +71,9 @@ class Difference:
         dead_links: primary ids of links that lead nowhere, or whose row was taken over by another.
         parked: rows that cannot be written, like `Projection.parked`.
         foreign: how many rows of the secondary belong to nobody here.
+        unmatched: when the ledger is new, rows of the secondary that no row of the primary matches:
+            their primary row may have been deleted while there was no ledger. Those of them that a
+            sync-status column proves to be ours are among `gone`, the others among `foreign`.
 
     """
 
@@ -85,14 +88,21 @@ class Difference:
     dead_links: pl.Series
     parked: pl.DataFrame
     foreign: int
+    unmatched: int = 0
 
 
 def compare(
-    projection: Projection, present: pl.DataFrame, mapping: TableMapping, *, links: pl.DataFrame
+    projection: Projection,
+    present: pl.DataFrame,
+    mapping: TableMapping,
+    *,
+    links: pl.DataFrame,
+    is_first: bool = False,
 ) -> Difference:
     """Match and compare.
 
-    `present` has the columns of `mapping.secondary_columns`, `links` those of `LINKS_SCHEMA`.
+    `present` has the columns of `mapping.secondary_columns`, `links` those of `LINKS_SCHEMA`;
+    `is_first` says that no reconcile was ever completed, so that links may have been lost.
     """
     wanted = projection.wanted.with_row_index(_WANTED)
     present = present.with_row_index(_PRESENT).with_columns(
@@ -106,6 +116,9 @@ def compare(
     creates, parked = _split_taken(_without(wanted, matches, on=_WANTED), present)
     proven = _proven_links(wanted, matches, changed)
     living = _without(others, matches, on=_PRESENT).drop_nulls(_PRESENT)
+    partnerless = present.pipe(_without, matches, on=_PRESENT).pipe(_without, living, on=_PRESENT)
+    ours = _proven_ours(partnerless, projection, mapping)[: None if is_first else 0]
+    living = pl.concat([living, ours], how="diagonal")
     is_parked = pl.col("@is_claimed")
     columns = LINKS_SCHEMA.names()
     return Difference(
@@ -113,14 +126,45 @@ def compare(
         changed=changed,
         before=before,
         links=pl.concat([proven.select(columns), living.filter(is_parked).select(columns)]),
-        fresh_links=proven.filter("@is_fresh").select(columns),
+        fresh_links=pl.concat([proven.filter("@is_fresh").select(columns), ours.select(columns)]),
         adopted=by_key.height,
         equal=equal,
         gone=_gone(living.filter(~is_parked), present, mapping).select(*columns, IS_INACTIVE),
         dead_links=_without(others, living, on=PRIMARY_ID)[PRIMARY_ID],
         parked=parked,
         foreign=present.height - matches.height - living.height,
+        unmatched=_unmatched(partnerless, ours, mapping) if is_first else 0,
     )
+
+
+def _proven_ours(
+    partnerless: pl.DataFrame, projection: Projection, mapping: TableMapping
+) -> pl.DataFrame:
+    """Rows whose sync-status column proves that we wrote them, as links to a row that is gone.
+
+    Their primary id is lost with the ledger; rows that we created bear it themselves (DESIGN 4,
+    Writing), and nothing but a removal will ever ask for it.
+    """
+    columns = {**LINKS_SCHEMA, _PRESENT: pl.UInt32(), "@is_claimed": pl.Boolean()}
+    if mapping.status_column is None:
+        return pl.DataFrame(schema=columns)
+    is_known = pl.col(SECONDARY_ID).is_in(projection.primary_ids.implode())
+    key = [pl.col(name).cast(pl.String) for name in mapping.key] or [pl.col(SECONDARY_ID)]
+    return partnerless.filter(pl.col(mapping.status_column.name).is_not_null() & ~is_known).select(
+        pl.col(SECONDARY_ID).alias(PRIMARY_ID),
+        SECONDARY_ID,
+        pl.lit(0, pl.Int64).alias(VERSION),
+        pl.concat_str(key, separator=", ", ignore_nulls=True).alias(KEY),
+        pl.lit("created").alias("@origin"),
+        pl.lit(value=False).alias("@intended"),
+        _PRESENT,
+        pl.lit(value=False).alias("@is_claimed"),
+    )
+
+
+def _unmatched(partnerless: pl.DataFrame, ours: pl.DataFrame, mapping: TableMapping) -> int:
+    """Where a column proves what is ours, the others are foreign for certain."""
+    return partnerless.height if mapping.status_column is None else ours.height
 
 
 def _without(frame: pl.DataFrame, other: pl.DataFrame, *, on: str) -> pl.DataFrame:
@@ -181,7 +225,7 @@ def _compare_matches(
     wanted: pl.DataFrame, present: pl.DataFrame, matches: pl.DataFrame, mapping: TableMapping
 ) -> tuple[pl.DataFrame, pl.DataFrame, int]:
     """Rows that differ, as wanted and as present, and how many do not."""
-    status = [name for name in STATUS_COLUMNS if mapping.has_status]
+    status = mapping.compared_status
     left, right = matches[_WANTED], matches[_PRESENT]
     # One column of both sides at a time is brought into the same order, never whole frames.
     differs = pl.DataFrame(

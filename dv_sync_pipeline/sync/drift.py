@@ -41,6 +41,7 @@ class DriftKind(StrEnum):
     KEY_NOT_ACTIVE = "key not active"
     STATE_MISSING = "state missing"
     STATUS_MISSING = "status reasons missing"
+    HAS_DEFAULT = "default"
 
 
 EFFECTS: Mapping[DriftKind, Effect] = {
@@ -64,6 +65,8 @@ EFFECTS: Mapping[DriftKind, Effect] = {
     DriftKind.KEY_NOT_ACTIVE: Effect.STOPS,
     DriftKind.STATE_MISSING: Effect.STOPS,
     DriftKind.STATUS_MISSING: Effect.WARNS,
+    # Rows that are not ours would get it as well, and count as ours.
+    DriftKind.HAS_DEFAULT: Effect.STOPS,
 }
 """What each kind of difference does; nothing else decides it."""
 

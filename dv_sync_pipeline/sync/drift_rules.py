@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from dv_sync_pipeline.config import TableConfiguration
 from dv_sync_pipeline.sync.drift import DriftKind, Effect, SchemaDifference
 from dv_sync_pipeline.sync.values import VALUE_TYPES
-from dv_sync_pipeline.webapi.metadata import Column, Key, TableSchema
+from dv_sync_pipeline.webapi.metadata import Column, ColumnKind, Key, TableSchema
 
 __all__ = ["STATUS_COLUMNS", "Schemas", "compare_columns", "find_differences"]
 
 STATUS_COLUMNS = ("statecode", "statuscode")
 _PRIMARY, _SECONDARY = "primary", "secondary"
 _LEAVE_OUT = "Leave it out of sync.yaml"
+_KINDS_OF_STATUS = frozenset({ColumnKind.INTEGER, ColumnKind.BIG_INTEGER, ColumnKind.CHOICE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +79,18 @@ def find_differences(
     """
     here = _Side(_PRIMARY, schemas.primary, schemas.primary_seen)
     there = _Side(_SECONDARY, schemas.secondary, schemas.secondary_seen)
+    own = [*configuration.constants, *configuration.status_columns]
     found = [
         *_gone(here, names),
-        *_gone(there, [*names.values(), *configuration.constants]),
+        *_gone(there, [*names.values(), *own]),
         *_pairs_differ(configuration, schemas, names),
         *_constants_differ(configuration, schemas),
         *_lookups_differ(configuration, schemas, targets),
         *_key_differs(configuration, there),
         *_status_differs(configuration, schemas),
+        *_status_column_differs(configuration, schemas),
         *_changed(here, names),
-        *_changed(there, [*names.values(), *configuration.constants]),
+        *_changed(there, [*names.values(), *own]),
         *_added(here),
         *_added(there),
     ]
@@ -162,9 +165,10 @@ def _pairs_differ(
 def _constants_differ(
     configuration: TableConfiguration, schemas: Schemas
 ) -> Iterator[SchemaDifference]:
-    """A constant stands for the primary's column: only what the secondary allows is of interest."""
+    """Columns that the primary does not have: only what the secondary allows is of interest."""
     schema = schemas.secondary
-    for name in configuration.constants.keys() & schema.columns.keys():
+    own = {*configuration.constants, *configuration.status_columns}
+    for name in own & schema.columns.keys():
         target = schema.columns[name]
         yield from _access(_Pair(schema, schema, replace(target, valid_for_read=True), target))
 
@@ -381,8 +385,7 @@ def _no_state(primary: TableSchema, secondary: TableSchema, *, is_here: bool) ->
 def _missing_status(
     configuration: TableConfiguration, schemas: Schemas
 ) -> Iterator[SchemaDifference]:
-    options = schemas.primary.status_options
-    wanted = {configuration.status_values.get(each.value, each.value) for each in options}
+    wanted = _wanted_status(configuration, schemas)
     known = {each.value for each in schemas.secondary.status_options}
     if wanted - known and known:
         yield SchemaDifference(
@@ -394,6 +397,37 @@ def _missing_status(
             _numbers(known),
             "Add them, or map them under status_values; until then, rows with them are parked",
         )
+
+
+def _wanted_status(configuration: TableConfiguration, schemas: Schemas) -> set[int]:
+    options = schemas.primary.status_options
+    return {configuration.status_values.get(each.value, each.value) for each in options}
+
+
+def _status_column_differs(
+    configuration: TableConfiguration, schemas: Schemas
+) -> Iterator[SchemaDifference]:
+    """The column of `status: {column: ...}` must be able to hold a status reason."""
+    schema = schemas.secondary
+    for column in (schema.columns.get(name) for name in configuration.status_columns):
+        if column is None:
+            continue
+        name = f"{schema.name}.{column.name}"
+        if column.kind not in _KINDS_OF_STATUS:
+            what, expected = f"{name} cannot hold a status reason", "a whole number or a choice"
+            kind, mend = DriftKind.TYPES_DIFFER, "Name another column under status in sync.yaml"
+            yield SchemaDifference(kind, _SECONDARY, name, what, expected, describe(column), mend)
+        if column.default is not None:
+            what, kind = f"{name} has a default, so it proves nothing", DriftKind.HAS_DEFAULT
+            mend, actual = "Remove the default from the column", str(column.default)
+            yield SchemaDifference(kind, _SECONDARY, name, what, "no default", actual, mend)
+        missing = _wanted_status(configuration, schemas) - column.options
+        if column.options and missing:
+            what, kind = f"{name} lacks {_numbers(missing)}", DriftKind.CHOICES_MISSING
+            expected = f"{_numbers(missing | column.options)} for every status reason"
+            mend = "Add the choices; until then, rows with them are parked"
+            actual = _numbers(column.options)
+            yield SchemaDifference(kind, _SECONDARY, name, what, expected, actual, mend)
 
 
 # ---- since the last run -------------------------------------------------------------------------

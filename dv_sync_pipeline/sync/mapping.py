@@ -10,7 +10,12 @@ from hashlib import sha256
 
 import polars as pl
 
-from dv_sync_pipeline.config import Constant, LookupConfiguration, TableConfiguration
+from dv_sync_pipeline.config import (
+    Constant,
+    LookupConfiguration,
+    StatusColumn,
+    TableConfiguration,
+)
 from dv_sync_pipeline.errors import IncompleteReadError, SchemaMismatchError
 from dv_sync_pipeline.sync.deferral import self_lookups
 from dv_sync_pipeline.sync.drift import SchemaDifference, raise_if_stopped
@@ -142,7 +147,10 @@ class TableMapping:
         filter: an OData condition on the rows of the primary; "" for all.
         key: names in the frames of the key columns; empty when rows are matched by GUID.
         deferred: names in the frames of lookups that are set after the tables they point to.
-        has_status: state and status reason are kept equal too.
+        has_status: state and status reason are read on both sides.
+        sets_status: they are kept equal by us, and not by the secondary's automation.
+        status_values: status reason in the primary → status reason in the secondary.
+        status_column: of the secondary, holds the wanted status reason; None without one.
         drift: what of the two schemas does not stop the table, and is to be told all the same.
 
     """
@@ -157,6 +165,9 @@ class TableMapping:
     key: tuple[str, ...]
     deferred: frozenset[str]
     has_status: bool
+    sets_status: bool = False
+    status_values: Mapping[int, int] = field(default_factory=dict)
+    status_column: Column | None = None
     drift: tuple[SchemaDifference, ...] = ()
 
     @property
@@ -197,6 +208,8 @@ class TableMapping:
             constants=tuple(constant for constant in self.constants if constant.name in kept),
             associations=(),
             has_status=False,
+            sets_status=False,
+            status_column=None,
             drift=(),
         )
 
@@ -208,7 +221,17 @@ class TableMapping:
     @property
     def _targets(self) -> dict[str, Column]:
         mapped = {column.name: column.target for column in self.columns}
-        return mapped | {constant.name: constant.target for constant in self.constants}
+        constant = {constant.name: constant.target for constant in self.constants}
+        return mapped | constant | self._status_target
+
+    @property
+    def _status_target(self) -> dict[str, Column]:
+        return {self.status_column.name: self.status_column} if self.status_column else {}
+
+    @property
+    def compared_status(self) -> tuple[str, ...]:
+        """State and status reason, if they are for us to set."""
+        return STATUS_COLUMNS if self.sets_status else ()
 
     @property
     def primary_columns(self) -> dict[str, Column]:
@@ -269,6 +292,7 @@ def agree(
     drift = find_differences(configuration, schemas, names=names, targets=targets)
     raise_if_stopped(drift, table=configuration.table)
     columns = tuple(agreement.on_column(source, target) for source, target in names.items())
+    has_status = configuration.status != "none" and set(STATUS_COLUMNS) <= primary.columns.keys()
     return TableMapping(
         table=configuration.table,
         primary=primary,
@@ -284,9 +308,20 @@ def agree(
         filter=configuration.filter,
         key=() if configuration.matches_by_id else configuration.target_key,
         deferred=frozenset(configuration.target_columns[name] for name in deferred),
-        has_status=configuration.status != "none" and set(STATUS_COLUMNS) <= primary.columns.keys(),
+        has_status=has_status,
+        sets_status=has_status and not _is_left_to_automation(configuration),
+        status_values=configuration.status_values,
+        status_column=_status_column(configuration, secondary) if has_status else None,
         drift=drift,
     )
+
+
+def _is_left_to_automation(configuration: TableConfiguration) -> bool:
+    return isinstance(configuration.status, StatusColumn) and configuration.status.automation
+
+
+def _status_column(configuration: TableConfiguration, secondary: TableSchema) -> Column | None:
+    return next((secondary.columns[name] for name in configuration.status_columns), None)
 
 
 def find_drift(
@@ -294,7 +329,11 @@ def find_drift(
 ) -> tuple[SchemaDifference, ...]:
     """Everything in both schemas that is not as it should be, whatever it does to the table."""
     agreement = _Agreement(
-        configuration, schemas.primary, schemas.secondary, targets, self_lookups(configuration)
+        configuration,
+        schemas.primary,
+        schemas.secondary,
+        targets,
+        frozenset(self_lookups(configuration)),
     )
     names = {**configuration.target_columns, **agreement.other_columns()}
     return find_differences(configuration, schemas, names=names, targets=targets)
@@ -318,7 +357,8 @@ class _Agreement:
         if not self.configuration.takes_every_column:
             return {}
         named = self.configuration.target_columns
-        left_out = {*named, *named.values(), *self.configuration.constants}
+        own = {*self.configuration.constants, *self.configuration.status_columns}
+        left_out = {*named, *named.values(), *own}
         candidates = self.primary.columns.keys() & self.secondary.columns.keys()
         return {
             name: name

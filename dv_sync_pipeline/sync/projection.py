@@ -15,12 +15,14 @@ from dv_sync_pipeline.sync.mapping import (
     KEY,
     PRIMARY_ID,
     SECONDARY_ID,
+    STATUS_COLUMNS,
     VERSION,
     MappedColumn,
     Parent,
     TableMapping,
 )
 from dv_sync_pipeline.sync.report import ParkedReason
+from dv_sync_pipeline.sync.status import in_numbers_of_the_secondary
 from dv_sync_pipeline.sync.values import fold_keys, map_choices, reference
 
 __all__ = ["LINKS_SCHEMA", "MESSAGE", "REASON", "Projection", "folded_key", "project"]
@@ -82,6 +84,7 @@ def project(
         rows = rows.with_columns(pl.lit(0, pl.Int64).alias(VERSION))
     frame = _with_parents(rows, mapping, parent_links)
     frame = _with_constants(_with_choices(frame, mapping), mapping)
+    frame = _with_status(frame, mapping)
     frame = _with_keys(frame, mapping)
     frame = frame.with_columns(_reason(mapping, links).alias(REASON))
     is_parked = pl.col(REASON).is_not_null()
@@ -99,7 +102,23 @@ def project(
 
 
 def _status(mapping: TableMapping) -> list[str]:
-    return ["statecode", "statuscode"] if mapping.has_status else []
+    return list(STATUS_COLUMNS) if mapping.has_status else []
+
+
+def _with_status(frame: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
+    """State and status reason as the secondary counts them, and the column that holds them."""
+    if not mapping.has_status:
+        return frame
+    state, status = in_numbers_of_the_secondary(
+        pl.col("statuscode"),
+        pl.col("statecode"),
+        values=mapping.status_values,
+        schema=mapping.secondary,
+    )
+    frame = frame.with_columns(state.alias("statecode"), status.alias("statuscode"))
+    if mapping.status_column is None:
+        return frame
+    return frame.with_columns(pl.col("statuscode").alias(mapping.status_column.name))
 
 
 def _missing(column: MappedColumn) -> str:

@@ -179,6 +179,7 @@ def report_of(
         gone=rows_to_go(difference, deletes=meter.deletes).height,
         waiting=comparison.projection.waiting + written.waiting,
         foreign=difference.foreign,
+        unmatched=difference.unmatched,
         parked=len(parked),
         requests=traffic.requests,
         retries=traffic.retries,

@@ -173,9 +173,16 @@ class _Remover:
         return await self._task.secondary.delete_rows(self._schema, ids)
 
     async def _deactivate(self, ids: Sequence[str]) -> list[Outcome]:
-        pair = {"statecode": _INACTIVE, "statuscode": self._schema.default_status[_INACTIVE]}
-        writes = [RowWrite(row_id, pair) for row_id in ids]
+        writes = [RowWrite(row_id, self._inactive) for row_id in ids]
         return await self._task.secondary.update_rows(self._schema, writes)
+
+    @property
+    def _inactive(self) -> dict[str, object]:
+        """What an inactive row shows; the secondary's automation may do its part."""
+        mapping, status = self._task.mapping, self._schema.default_status[_INACTIVE]
+        column = {mapping.status_column.name: status} if mapping.status_column else {}
+        pair = {"statecode": _INACTIVE, "statuscode": status} if mapping.sets_status else {}
+        return {**column, **pair}
 
     def _park(
         self, removal: Removal, reason: ParkedReason, message: str, *, code: str = ""

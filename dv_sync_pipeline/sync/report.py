@@ -128,6 +128,9 @@ class TableReport:
             or to be removed after all tables were reconciled, or held, or parked.
         waiting: rows written with an optional lookup left empty, because its parent is missing.
         foreign: rows of the secondary with no link: never touched.
+        unmatched: when the ledger is new, rows of the secondary that no row of the primary matches:
+            they may be ours or foreign. Never removed, unless a sync-status column proves them
+            ours; then they count as `gone` too.
         parked: rows that wait for a person or a parent.
         requests, retries, throttled_seconds: traffic with both environments.
         seconds: duration.
@@ -181,6 +184,7 @@ class TableReport:
     lag_seconds: float | None = None
     reconcile_owed: str = ""
     reconcile_only: bool = False
+    unmatched: int = 0
 
     @property
     def title(self) -> str:

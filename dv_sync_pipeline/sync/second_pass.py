@@ -68,4 +68,5 @@ def _of_linked_rows(difference: Difference, links: pl.DataFrame) -> Difference:
         gone=difference.gone.clear(),
         adopted=0,
         foreign=0,
+        unmatched=0,
     )

@@ -16,19 +16,19 @@ import polars as pl
 
 from dv_sync_pipeline.errors import RequestFailedError
 from dv_sync_pipeline.sync.comparison import TablePass, links_of, names_to_read
-from dv_sync_pipeline.sync.difference import CHANGED, STATUS_CHANGED, Difference
+from dv_sync_pipeline.sync.difference import CHANGED, Difference
 from dv_sync_pipeline.sync.key_changes import key_moves
 from dv_sync_pipeline.sync.mapping import (
     FOLDED_KEY,
     KEY,
     PRIMARY_ID,
     SECONDARY_ID,
-    STATUS_COLUMNS,
     VERSION,
 )
 from dv_sync_pipeline.sync.projection import folded_key
 from dv_sync_pipeline.sync.refusals import reason_of, stop_without_privilege
 from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow
+from dv_sync_pipeline.sync.states import ACTIVE, States, with_present_status
 from dv_sync_pipeline.sync.values import frame_of_rows, split_reference
 from dv_sync_pipeline.webapi.metadata import ColumnKind, TableSchema
 from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, Reference, RowWrite
@@ -37,8 +37,6 @@ __all__ = ["Written", "apply"]
 
 ATTEMPTS_MAX = 3
 """How often a write is sent whose outcome stays unknown."""
-
-_ACTIVE = 0
 
 _WITH_DEFAULT = frozenset({ColumnKind.BOOLEAN, ColumnKind.CHOICE, ColumnKind.MULTI_CHOICE})
 """Kinds whose columns may have a default, which takes the place of a null that is not sent."""
@@ -100,14 +98,17 @@ class _Writer:
             column.name for column in task.mapping.columns if column.target.kind in _WITH_DEFAULT
         }
         self._written = Written()
+        self._states = States(task, self._update_rows)
 
     async def apply(self, difference: Difference) -> Written:
         self._ensure_turn()
+        difference = with_present_status(difference, self._task.mapping)
         self._ledger.drop_links(self._task.table, difference.dead_links)
         self._ledger.save_links(self._task.table, difference.fresh_links)
         await self._update(difference)
         await self._create(difference.creates)
         await self._chain(difference)
+        await self._set_states(difference)
         self._settle(difference)
         return self._written
 
@@ -126,8 +127,6 @@ class _Writer:
             await self._in_chunks("update", moves.aside, self._set_keys)
             await self._in_waves(moves.turns)
             await self._put_back(moves.aside, difference.before)
-        with_status = self._still_welcome(changed.filter(STATUS_CHANGED))
-        await self._in_chunks("status", with_status, self._set_status)
 
     async def _in_waves(self, waves: Iterable[pl.DataFrame]) -> None:
         for wave in waves:
@@ -150,16 +149,11 @@ class _Writer:
             RowWrite(row_id, {name: value})
             for row_id, value in chunk.select(SECONDARY_ID, name).iter_rows()
         ]
-        send = self._task.secondary.update_rows
-        self._park_refused(chunk, await self._send(send, writes, chunk, proof=(name,)))
+        self._park_refused(chunk, await self._states.change(writes, chunk, proof=(name,)))
 
     async def _create(self, creates: pl.DataFrame) -> None:
         creates = creates.with_columns(pl.col(PRIMARY_ID).alias(SECONDARY_ID))
         await self._in_chunks("create", creates, self._create_chunk)
-        if self._task.mapping.has_status:
-            created = self._still_welcome(creates)
-            inactive = created.filter(pl.col("statecode") != _ACTIVE)
-            await self._in_chunks("status", inactive, self._set_status)
 
     async def _chain(self, difference: Difference) -> None:
         """Lookups to rows of the same table, once all of them are there (DATAVERSE 5)."""
@@ -184,8 +178,7 @@ class _Writer:
         )
         writes = [RowWrite(row_id, values) for row_id, values in reachable.items() if values]
         sent = chunk.filter(pl.col(SECONDARY_ID).is_in([write.id for write in writes]))
-        send = self._task.secondary.update_rows
-        self._park_refused(sent, await self._send(send, writes, sent, proof=self._chained))
+        self._park_refused(sent, await self._states.change(writes, sent, proof=self._chained))
 
     def _reachable(self, row: Mapping[str, Any]) -> dict[str, object]:
         """The chained lookups of a row, without those to rows that could not be created."""
@@ -194,6 +187,13 @@ class _Writer:
             for name, value in self._values(row, row[CHANGED]).items()
             if not (isinstance(value, Reference) and value.id in self._refused_creates)
         }
+
+    async def _set_states(self, difference: Difference) -> None:
+        due = self._states.due(difference, parked=self._written.parked)
+        await self._in_chunks("status", due, self._set_states_of)
+
+    async def _set_states_of(self, chunk: pl.DataFrame) -> None:
+        self._park_refused(chunk, await self._states.set_states(chunk))
 
     def _settle(self, difference: Difference) -> None:
         """Count what was written in the end, and link changed rows to the version they show."""
@@ -222,9 +222,7 @@ class _Writer:
             RowWrite(row[SECONDARY_ID], self._values(row, row[CHANGED]))
             for row in chunk.iter_rows(named=True)
         ]
-        send = self._task.secondary.update_rows
-        outcomes = await self._send(send, writes, chunk, proof=self._columns)
-        self._park_refused(chunk, outcomes)
+        self._park_refused(chunk, await self._states.change(writes, chunk, proof=self._columns))
 
     async def _create_chunk(self, chunk: pl.DataFrame) -> None:
         """A row is written down as intended first, so that it is known as ours after a crash."""
@@ -239,13 +237,10 @@ class _Writer:
         self._ledger.save_links(self._task.table, links_of(created))
         self._ledger.drop_links(self._task.table, refused)
 
-    async def _set_status(self, chunk: pl.DataFrame) -> None:
-        writes = [
-            RowWrite(row[SECONDARY_ID], {name: row[name] for name in STATUS_COLUMNS})
-            for row in chunk.iter_rows(named=True)
-        ]
-        send = self._task.secondary.update_rows
-        self._park_refused(chunk, await self._send(send, writes, chunk, proof=STATUS_COLUMNS))
+    async def _update_rows(
+        self, writes: Sequence[RowWrite], expected: pl.DataFrame, *, proof: Sequence[str]
+    ) -> list[Outcome]:
+        return await self._send(self._task.secondary.update_rows, writes, expected, proof=proof)
 
     def _creation(self, row: Mapping[str, Any]) -> RowWrite:
         values = self._values(
@@ -258,9 +253,9 @@ class _Writer:
     def _may_carry_status(self, row: Mapping[str, Any]) -> bool:
         """An active reason goes with the create; any other would refuse it (DATAVERSE 12)."""
         return (
-            self._task.mapping.has_status
-            and row["statecode"] == _ACTIVE
-            and row["statuscode"] != self._schema.default_status.get(_ACTIVE)
+            self._task.mapping.sets_status
+            and row["statecode"] == ACTIVE
+            and row["statuscode"] != self._schema.default_status.get(ACTIVE)
         )
 
     def _values(self, row: Mapping[str, Any], columns: Iterable[str]) -> dict[str, object]:

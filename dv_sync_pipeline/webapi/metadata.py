@@ -4,6 +4,7 @@ Belongs here: the values that describe a table, and reading them from EntityDefi
 (DATAVERSE 3). Does not belong here: any opinion on what a synchronization needs of a table.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -91,6 +92,7 @@ class Column:
         options: the accepted values of a choice; empty where it does not apply.
         targets: the tables that a lookup may point to.
         is_custom: it came with somebody's solution, and not with the platform.
+        default: the choice that a row gets when none is given; None if there is none.
 
     """
 
@@ -106,6 +108,7 @@ class Column:
     options: frozenset[int] = frozenset()
     targets: tuple[str, ...] = ()
     is_custom: bool = True
+    default: int | None = None
 
     @property
     def property_name(self) -> str:
@@ -177,10 +180,18 @@ class Association:
 
 @dataclass(frozen=True, slots=True)
 class StatusOption:
-    """A status reason and the state that it belongs to (DATAVERSE 3.4, 12)."""
+    """A status reason (DATAVERSE 3.4, 12).
+
+    Attributes:
+        value: its number.
+        state: the state that it belongs to.
+        next_values: status reasons that may follow; None if no transition is declared.
+
+    """
 
     value: int
     state: int
+    next_values: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +210,7 @@ class TableSchema:
         status_options: status reasons with their states; empty for tables without a state.
         default_status: state → its default status reason.
         change_tracking_enabled: whether deltas can be asked for.
+        enforces_transitions: a status reason may only follow some others.
 
     """
 
@@ -213,6 +225,7 @@ class TableSchema:
     status_options: tuple[StatusOption, ...] = ()
     default_status: Mapping[int, int] = field(default_factory=dict)
     change_tracking_enabled: bool = False
+    enforces_transitions: bool = False
 
     def lookup(self, column: str, target: str) -> Lookup:
         """The direction of `column` towards `target`; `KeyError` if there is none."""
@@ -247,7 +260,7 @@ async def entity_set_of(transport: Transport, table: str) -> str:
 
 _DEFINITION_OPTIONS = {
     "select": "LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute,"
-    "ChangeTrackingEnabled",
+    "ChangeTrackingEnabled,EnforceStateTransitions",
     "expand": "Attributes($select=LogicalName,AttributeType,AttributeTypeName,AttributeOf,"
     "IsValidForCreate,IsValidForUpdate,IsValidForRead,IsCustomAttribute,RequiredLevel),"
     "Keys($select=LogicalName,KeyAttributes,EntityKeyIndexStatus),"
@@ -264,6 +277,7 @@ _OPTION_SET = "OptionSet($select=Options)"
 _Cast = tuple[str, str, str]
 """A type of attribute, what to select of it, what to expand."""
 
+_CHOICE_PROPERTIES = "LogicalName,DefaultFormValue"
 _LOOKUP_CAST = ("LookupAttributeMetadata", "LogicalName,Targets", "")
 
 _CASTS: Mapping[ColumnKind, _Cast] = {
@@ -273,8 +287,12 @@ _CASTS: Mapping[ColumnKind, _Cast] = {
     ColumnKind.DOUBLE: ("DoubleAttributeMetadata", "LogicalName,Precision", ""),
     ColumnKind.MONEY: ("MoneyAttributeMetadata", "LogicalName,Precision", ""),
     ColumnKind.DATE_TIME: ("DateTimeAttributeMetadata", "LogicalName,DateTimeBehavior", ""),
-    ColumnKind.CHOICE: ("PicklistAttributeMetadata", "LogicalName", _OPTION_SETS),
-    ColumnKind.MULTI_CHOICE: ("MultiSelectPicklistAttributeMetadata", "LogicalName", _OPTION_SETS),
+    ColumnKind.CHOICE: ("PicklistAttributeMetadata", _CHOICE_PROPERTIES, _OPTION_SETS),
+    ColumnKind.MULTI_CHOICE: (
+        "MultiSelectPicklistAttributeMetadata",
+        _CHOICE_PROPERTIES,
+        _OPTION_SETS,
+    ),
     ColumnKind.STATE: ("StateAttributeMetadata", "LogicalName", _OPTION_SET),
     ColumnKind.STATUS: ("StatusAttributeMetadata", "LogicalName", _OPTION_SET),
     ColumnKind.LOOKUP: _LOOKUP_CAST,
@@ -347,12 +365,14 @@ class _Definition(_Names):
     many_to_many_relationships: list[_ManyToMany]
     primary_name_attribute: str | None = None
     change_tracking_enabled: bool = False
+    enforce_state_transitions: bool | None = None
 
 
 class _Option(_Wire):
     value: int
     state: int | None = None
     default_status: int | None = None
+    transition_data: str | None = None
 
 
 class _OptionSet(_Wire):
@@ -367,6 +387,7 @@ class _Detail(_Wire):
     option_set: _OptionSet | None = None
     global_option_set: _OptionSet | None = None
     targets: list[str] | None = None
+    default_form_value: int | None = None
 
     @property
     def options(self) -> list[_Option]:
@@ -437,19 +458,34 @@ def _schema(
             for each in definition.many_to_many_relationships
         ),
         status_options=tuple(
-            StatusOption(each.value, each.state) for each in statuses if each.state is not None
+            StatusOption(each.value, each.state, _next_values(each.transition_data))
+            for each in statuses
+            if each.state is not None
         ),
         default_status={
             each.value: each.default_status for each in states if each.default_status is not None
         },
         change_tracking_enabled=definition.change_tracking_enabled,
+        enforces_transitions=bool(definition.enforce_state_transitions),
     )
+
+
+_NEXT_STATUS = re.compile(r'\btostatusid="(\d+)"')
+_NO_DEFAULT = -1
+
+
+def _next_values(transition_data: str | None) -> frozenset[int] | None:
+    """Of the XML of DATAVERSE 3.4, the numbers are all that matters."""
+    if transition_data is None:
+        return None
+    return frozenset(map(int, _NEXT_STATUS.findall(transition_data)))
 
 
 def _column(attribute: _Attribute, details: Mapping[str, _Detail]) -> Column:
     detail = details.get(attribute.logical_name) or _Detail(attribute.logical_name)
     level = attribute.required_level
     behavior = detail.date_time_behavior
+    default = detail.default_form_value
     return Column(
         name=attribute.logical_name,
         kind=attribute.kind,
@@ -463,6 +499,7 @@ def _column(attribute: _Attribute, details: Mapping[str, _Detail]) -> Column:
         options=frozenset(each.value for each in detail.options),
         targets=tuple(detail.targets or ()),
         is_custom=attribute.is_custom_attribute,
+        default=None if default == _NO_DEFAULT else default,
     )
 
 

@@ -123,6 +123,7 @@ def test_the_materialization_carries_the_whole_record(run):
         "held": 0,
         "waiting": 0,
         "foreign": 5,
+        "unmatched": 0,
         "parked": 1,
         "requests": 4,
         "retries": 1,

@@ -18,6 +18,7 @@ import trustme
 from dv_sync_pipeline.config import Configuration, EnvironmentConfiguration, parse
 from dv_sync_pipeline.emulator.rows.environment import EmulatedEnvironment
 from dv_sync_pipeline.emulator.rows.store import Store
+from dv_sync_pipeline.emulator.rows.switches import Switches
 from dv_sync_pipeline.emulator.service.application import create_application
 from dv_sync_pipeline.emulator.tables.system import create_application_user, found_environment
 from dv_sync_pipeline.sync.engine import Engine, open_engine
@@ -41,6 +42,7 @@ class Side:
         users: client id → id of its application user; if given, Entra knows no others.
         seconds_ahead: by how much its clock is wrong.
         asked: every request, as method and path with query.
+        switches: behaviours of Dataverse that could not be verified.
 
     """
 
@@ -50,12 +52,14 @@ class Side:
     asked: list[str] = field(default_factory=list)
     users: dict[str, str] = field(default_factory=dict)
     seconds_ahead: float = 0.0
+    switches: Switches = field(init=False)
 
     def __post_init__(self) -> None:
         environment = EmulatedEnvironment(
             self.name, f"https://{self.name}.example", self.store, TokenIsUser()
         )
         self._application = create_application(environment)
+        self.switches = environment.switches
 
     def transport(self) -> httpx.AsyncBaseTransport:
         """Carries requests to the environment, and keeps note of them."""
