@@ -266,7 +266,7 @@ class Engine:
 
     async def _remove(self, table: str, progress: ProgressListener) -> TableReport:
         async with turn(self.ledger, table, clock=self.clock) as ensure_turn:
-            task = await self._pass(table, self.ledger.links, progress, _without_columns)
+            task = await self._pass(table, self.ledger.links, progress, _only_circles)
             return await remove_gone(task, ensure_turn=ensure_turn)
 
     async def _recorded(
@@ -432,9 +432,10 @@ def _only_deferred(mapping: TableMapping) -> TableMapping:
     return mapping.only_deferred
 
 
-def _without_columns(mapping: TableMapping) -> TableMapping:
-    """All that a removal needs: it reads ids alone."""
-    return replace(mapping, columns=())
+def _only_circles(mapping: TableMapping) -> TableMapping:
+    """All that a removal needs: ids, and the lookups in which rows may hold each other."""
+    names = {*mapping.chained, *mapping.deferred}
+    return replace(mapping, columns=tuple(each for each in mapping.columns if each.name in names))
 
 
 @asynccontextmanager

@@ -6,20 +6,25 @@ reconcile does, or when to wait for a person (`guards.py`).
 
 Nothing goes that a person would miss. Only linked rows are on the list; the primary is asked for
 each of them once more; and a row that others point to stays, whatever the relationship would do to
-them: a delete must neither take along nor change rows that are not ours.
+them: a delete must neither take along nor change rows that are not ours. Rows that point to
+themselves or to each other, and are all to go, let go of each other first.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TypeAlias
 
 from dv_sync_pipeline.errors import RequestFailedError, SchemaMismatchError
 from dv_sync_pipeline.sync.comparison import TablePass
 from dv_sync_pipeline.sync.guards import HeldLists, Removal, RemovalList
+from dv_sync_pipeline.sync.mapping import MappedColumn
 from dv_sync_pipeline.sync.refusals import reason_of
 from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow, ParkedWork
 from dv_sync_pipeline.sync.writer import ATTEMPTS_MAX
+from dv_sync_pipeline.webapi.client import Row
 from dv_sync_pipeline.webapi.dependents import DeleteRule, Dependent
+from dv_sync_pipeline.webapi.metadata import TableSchema
 from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, RowWrite
 
 __all__ = ["Removed", "remove"]
@@ -105,13 +110,50 @@ class _Remover:
     async def _delete_children_first(self, removals: Sequence[Removal]) -> None:
         """Rows of one table may point to each other: what is free goes, until nothing more is."""
         dependents = await self._task.secondary.dependents_of(self._schema)
-        blocked = await self._blocked(removals, dependents)
-        while len(blocked) < len(removals):
+        while removals:
+            blocked = await self._blocked(removals, dependents)
             free = [each for each in removals if each.secondary_id not in blocked]
+            if not free and not await self._let_go(removals):
+                self._park_blocked(removals, blocked)
+                return
             await self._in_chunks(free, self._delete)
             removals = [each for each in removals if each.secondary_id in blocked]
-            blocked = await self._blocked(removals, dependents)
-        self._park_blocked(removals, blocked)
+
+    async def _let_go(self, removals: Sequence[Removal]) -> bool:
+        """Clear lookups in which these rows hold each other; False if there is nothing to clear.
+
+        Only lookups that we own, only in rows on the list, and only where the row that they point
+        to is to be removed as well. Across tables, the next run removes what is free by then.
+        """
+        lookups = self._task.mapping.lookups
+        if not lookups:
+            return False
+        going = self._ids_to_go(removals)
+        rows = await self._task.secondary.read_rows(
+            self._schema,
+            [each.secondary_id for each in removals],
+            [lookup.name for lookup in lookups],
+        )
+        writes = [_clearing(row, lookups, self._schema, going=going) for row in rows]
+        return await self._clear({write.id: write for write in writes if write.values})
+
+    def _ids_to_go(self, removals: Sequence[Removal]) -> set[str]:
+        """Secondary ids on this list, and on those of the tables that it closes a circle with."""
+        parents = {parent for each in self._task.mapping.lookups for parent in each.parents}
+        lists = [self._task.ledger.removals(parent.table).removals for parent in parents]
+        return {each.secondary_id for each in (*removals, *chain.from_iterable(lists))}
+
+    async def _clear(self, writes: Mapping[str, RowWrite]) -> bool:
+        async def send(ids: Sequence[str]) -> list[Outcome]:
+            rows = [writes[row_id] for row_id in ids]
+            return await self._task.secondary.update_rows(self._schema, rows)
+
+        ids, size = list(writes), self._task.rows_per_chunk
+        outcomes: dict[str, Outcome] = {}
+        for start in range(0, len(ids), size):
+            self._ensure_turn()
+            outcomes |= await self._settle(ids[start : start + size], send)
+        return any(each.kind is OutcomeKind.DONE for each in outcomes.values())
 
     async def _blocked(
         self, removals: Sequence[Removal], dependents: Sequence[Dependent]
@@ -200,3 +242,11 @@ class _Remover:
                 work=ParkedWork.REMOVAL,
             )
         )
+
+
+def _clearing(
+    row: Row, lookups: Sequence[MappedColumn], schema: TableSchema, *, going: Collection[str]
+) -> RowWrite:
+    """What the row must let go of, so that others on the list are free."""
+    names = [each.name for each in lookups if row.get(each.target.property_name) in going]
+    return RowWrite(str(row[schema.primary_id]), dict.fromkeys(names))

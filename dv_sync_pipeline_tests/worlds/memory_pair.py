@@ -85,9 +85,9 @@ class Pair:
         async with self.open() as engine:
             return {name: await engine.verify(name) for name in engine.tables_in_order}
 
-    async def remove(self) -> dict[str, TableReport]:
+    async def remove(self, boundary: Boundary | None = None) -> dict[str, TableReport]:
         """Remove what the last `sync` found to be gone, children before parents."""
-        async with self.open() as engine:
+        async with self.open(boundary) as engine:
             return {name: await engine.remove(name) for name in reversed(engine.tables_in_order)}
 
     def shown(self, name: str, column: str) -> dict[str, object]:
