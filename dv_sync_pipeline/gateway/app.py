@@ -31,6 +31,8 @@ WAKE_UPS_PATH = "/wake-ups"
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PAGE_TYPE = "text/html; charset=utf-8"
+_IN_PROGRESS_MAX = 1_000
+"""Requests whose bodies may be in memory at a time."""
 _CLOSE = {"connection": "close"}
 """The rest of the body is not waited for."""
 _TRY_AGAIN = {"retry-after": "1"}
@@ -96,21 +98,32 @@ class _Receiver:
         self._storage = storage
         self._metrics = metrics
         self._clock = clock
+        self._in_progress = 0
 
     async def receive(self, request: Request) -> Response:
         """Answer once the wake-ups are durable, or say why they are not."""
         self._metrics.received()
-        outcome = await self._take(request, received=self._clock())
+        outcome = await self._admit(request)
         if isinstance(outcome, Refusal):
             self._metrics.refused(outcome)
             return _refusal_response(outcome)
         stored, ignored = len(outcome.wake_ups), sorted(set(outcome.ignored))
         return JSONResponse({"stored": stored, "ignored": ignored}, 202)
 
-    async def _take(self, request: Request, *, received: datetime) -> Payload | Refusal:
-        """One step after the other; the first that refuses ends it."""
+    async def _admit(self, request: Request) -> Payload | Refusal:
+        """Only who has a key and finds room; nothing is read before."""
         if not self._keys.admit(request):
             return Refusal.WRONG_KEY
+        if self._in_progress >= _IN_PROGRESS_MAX:
+            return Refusal.BUSY
+        self._in_progress += 1
+        try:
+            return await self._take(request, received=self._clock())
+        finally:
+            self._in_progress -= 1
+
+    async def _take(self, request: Request, *, received: datetime) -> Payload | Refusal:
+        """One step after the other; the first that refuses ends it."""
         body = await read_body(
             request,
             bytes_max=self._settings.body_bytes_max,

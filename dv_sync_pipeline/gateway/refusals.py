@@ -29,7 +29,7 @@ class Refusal(Enum):
     TOO_SLOW = 408, "the body came too slowly"
     CUT_OFF = 400, "the body is not complete"
     MALFORMED = 400, "expected a webhook of Dataverse, {table, id, kind}, or a list of these"
-    BUSY = 503, "too many wake-ups wait to be stored"
+    BUSY = 503, "too much comes at once"
     NOT_STORED = 503, "the wake-up could not be stored"
 
     def __init__(self, status: int, text: str) -> None:

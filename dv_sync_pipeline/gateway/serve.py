@@ -1,6 +1,6 @@
 """The gateway as a server on a port, until it is told to end.
 
-Belongs here: uvicorn and its limits. Nothing is logged about single requests: their addresses may
+Belongs here: uvicorn and its settings. Nothing is logged about single requests: their addresses may
 carry the key.
 """
 
@@ -16,7 +16,6 @@ from dv_sync_pipeline.errors import UsageError
 
 __all__ = ["configure", "serve"]
 
-_CONNECTIONS_MAX = 1_000
 _KEEP_ALIVE_SECONDS = 75
 _SHUTDOWN_SECONDS = 5
 _BACKLOG = 2_048
@@ -47,8 +46,8 @@ def configure(application: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
         backlog=_BACKLOG,
         date_header=False,
         lifespan="on",
-        limit_concurrency=_CONNECTIONS_MAX,
         log_config=None,
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from dv_sync_pipeline.errors import ConfigurationError
+from dv_sync_pipeline.gateway import app
 from dv_sync_pipeline.gateway.app import create_application
 from dv_sync_pipeline.sync.ledger import Ledger
 from dv_sync_pipeline_tests.worlds.gateway import (
@@ -183,6 +184,16 @@ def test_bodies_that_cannot_be_taken_are_refused(open_gateway, ledger, status, a
 
     assert status == answer.status_code
     assert [] == ledger.wake_ups(10)
+
+
+def test_more_at_a_time_than_fits_is_503(client, monkeypatch):
+    """At once, before their bodies are read; the next moment may have room."""
+    monkeypatch.setattr(app, "_IN_PROGRESS_MAX", 0)
+    full = post(client)
+    monkeypatch.undo()
+
+    assert (503, "1") == (full.status_code, full.headers["retry-after"])
+    assert 202 == post(client).status_code
 
 
 def test_only_post_wakes(client):

@@ -1,5 +1,8 @@
 """Wake-ups wait in the ledger until they are acted upon; none is lost, none is kept twice."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -149,3 +152,30 @@ def test_storing_none_proves_that_it_could(ledger, ledger_url):
         with pytest.raises(LedgerError, match=r"locked|lock timeout"):
             impatient.store_wake_ups([])
     impatient.close()
+
+
+def test_several_store_and_settle_at_a_time(ledger, ledger_url):
+    """Two gateways and two live runs get on: nothing fails, every row is seen, nothing is left."""
+    seen = set()
+    has_ended = threading.Event()
+
+    def gateway(row_ids):
+        with closing(Ledger.open(ledger_url)) as own:
+            for _ in range(25):
+                own.store_wake_ups([woken(row_id) for row_id in row_ids])
+
+    def live_run():
+        with closing(Ledger.open(ledger_url)) as own:
+            while (found := own.wake_ups(3)) or not has_ended.is_set():
+                seen.update(one.row_id for one in found)
+                own.settle_wake_ups(found)
+
+    with ThreadPoolExecutor(4) as pool:
+        runs = [pool.submit(live_run) for _ in range(2)]
+        gateways = [pool.submit(gateway, row_ids) for row_ids in ("abcdefgh", "hgfedcba")]
+        outcomes = [each.exception(60) for each in gateways]
+        has_ended.set()
+        outcomes += [each.exception(60) for each in runs]
+
+    assert [None] * 4 == outcomes
+    assert (set("abcdefgh"), []) == (seen, ledger.wake_ups(10))
