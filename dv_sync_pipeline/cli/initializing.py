@@ -59,15 +59,15 @@ def initialize(request: Request, variables: Mapping[str, str], *, as_json: bool)
     looking_at = _silent if as_json else _tell_table
     found = asyncio.run(_survey(environments, wanted=request.wanted, looking_at=looking_at))
     proposal = propose(found)
+    _check_proposal(proposal)
     text = write_proposal(proposal, taken_over=taken_over)
-    if proposal.tables:
-        config.parse(text, variables, file=file)  # what is proposed must load
+    config.parse(text, variables, file=file)  # what is proposed must load
     _write(text, request)
     if as_json:
         _tell_as_json(proposal, request)
     else:
         _tell(proposal, text, request)
-    return UNDECIDED if proposal.questions or not proposal.tables else DONE
+    return UNDECIDED if proposal.questions else DONE
 
 
 def _check_request(request: Request) -> None:
@@ -134,6 +134,17 @@ async def _survey(
         return await survey(primary, secondary, wanted=wanted, looking_at=looking_at)
 
 
+def _check_proposal(proposal: Proposal) -> None:
+    """A file without tables would be no sync.yaml."""
+    if not proposal.tables:
+        reasons = "".join(f"\n  {table}: {text}" for table, text in proposal.questions)
+        raise UsageError(
+            "no table can be proposed; nothing was written",
+            why=reasons or "both environments have no custom table in common",
+            mend="Make tables in the secondary, or name standard ones: --add account,contact",
+        )
+
+
 def _write(text: str, request: Request) -> None:
     for file, content in zip(_files(request), (text, schema_text()), strict=False):
         try:
@@ -150,7 +161,13 @@ def _tell(proposal: Proposal, text: str, request: Request) -> None:
         _tell_line(f"undecided: {table}: {question}")
     _tell_line(f"{len(proposal.tables)} tables proposed, {len(proposal.questions)} questions left.")
     if request.output is not None:
-        _tell_line(f"Written: {request.output}. Next: read it, then dv-sync plan")
+        _tell_line(f"Written: {request.output}. Next: read it, then {_next(request.output)}")
+
+
+def _next(output: Path) -> str:
+    """The command that goes on; it looks for ./sync.yaml unless it is told otherwise."""
+    named = "" if output == Path("sync.yaml") else f"DV_SYNC_CONFIG={output} "
+    return f"{named}dv-sync doctor"
 
 
 def _tell_line(text: str) -> None:

@@ -20,7 +20,8 @@ _WIDTH = 100
 _HEAD = f"""\
 # yaml-language-server: $schema={SCHEMA_FILE_NAME}
 #
-# Proposed by `dv-sync init`. Read it, change it, then see what it would do: dv-sync plan
+# Proposed by `dv-sync init`. Read it and change it. Then dv-sync doctor tells what both
+# environments still lack, and dv-sync plan what a run would do.
 #
 # Tables stand in the order in which they are synchronized; that order does not matter here. Columns
 # that are not listed are never written. Secrets come from variables (${{NAME}}) or files.

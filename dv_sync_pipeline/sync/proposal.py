@@ -229,8 +229,9 @@ class _Draft:
         known = "; ".join(map(_described, self.facts.secondary.keys)) or "none"
         return (
             "no way to match its rows: no alternate key of the secondary is active with columns "
-            f"that are mapped (keys: {known}), and {_doubt(self.facts.guids)}. Create a key in "
-            "both environments, or say key: id if GUIDs are the same"
+            f"that are mapped (keys: {known}), and {_doubt(self.facts.guids)}. Add the table by "
+            "hand with a key of the columns that tell its rows apart, and dv-sync provision makes "
+            "that key; or say key: id if GUIDs are the same"
         )
 
     def table(self, key: _Key) -> ProposedTable:

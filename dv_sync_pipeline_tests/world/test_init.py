@@ -114,3 +114,18 @@ def test_the_difficult_world_can_be_synchronized_as_proposed(torture):
     assert {"contoso_contract"} == FAILING_TABLES
     assert [] == [*plan["planned"]["failed"], *done["synchronized"]["failed"]]
     assert 1 == code
+
+
+def test_nothing_is_written_where_nothing_can_be_proposed(tmp_path):
+    """Two environments without a table of their own."""
+    with running_emulator(["primary=0", "secondary=0"], state=tmp_path) as emulator:
+        world = World(emulator.state / "environments.yaml", None)
+        output = tmp_path / "sync.yaml"
+        ended = world.dv_sync(
+            "init", "--environments", str(world.sync_yaml), "--output", str(output)
+        )
+
+    assert 2 == ended.returncode
+    assert "no table can be proposed; nothing was written" in ended.stderr
+    assert "both environments have no custom table in common" in ended.stderr
+    assert not output.exists()
