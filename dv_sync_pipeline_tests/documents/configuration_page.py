@@ -1,6 +1,6 @@
 """`docs/configuration.md`, made from the models of `sync.yaml`.
 
-    python -m dv_sync_pipeline_tests.documents.configuration_page
+    python -m dv_sync_pipeline_tests.documents
 
 writes it; a test compares it. The meaning of a setting stands in its model and nowhere else; what
 concerns the file as a whole stands in `configuration_introduction.md`.
@@ -193,7 +193,3 @@ def _yaml(example: dict[str, Any]) -> str:
         example, default_flow_style=True, width=10_000, sort_keys=False, allow_unicode=True
     )
     return text.strip()[1:-1].replace("`", "")
-
-
-if __name__ == "__main__":
-    FILE.write_text(page(), encoding="utf-8")

@@ -43,7 +43,7 @@ def table(text):
 
 
 def test_the_published_file_is_current():
-    """After a change of the settings: dv-sync schema --output <this file>."""
+    """After a change of the settings: python -m dv_sync_pipeline_tests.documents."""
     file = Path(module.__file__).with_name("sync.schema.json")
 
     assert schema_text() == file.read_text()
