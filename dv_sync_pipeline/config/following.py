@@ -46,5 +46,11 @@ def _spell_out_switch(setting: Any) -> Any:
     return {"enabled": setting} if isinstance(setting, bool) else setting
 
 
-Changes = Annotated[ChangesSettings, BeforeValidator(_spell_out_switch)]
-Live = Annotated[LiveSettings, BeforeValidator(_spell_out_switch)]
+Changes = Annotated[
+    ChangesSettings,
+    BeforeValidator(_spell_out_switch, json_schema_input_type=bool | ChangesSettings),
+]
+Live = Annotated[
+    LiveSettings,
+    BeforeValidator(_spell_out_switch, json_schema_input_type=bool | LiveSettings),
+]

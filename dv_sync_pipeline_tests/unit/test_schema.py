@@ -79,6 +79,7 @@ def test_samples(name):
         "{table: a, key: b, max_removals: '${MAX}'}",
         "{table: a, key: b, max_removals: null}",
         "{table: a, key: b, lookups: {b: {table: c, deferred: '${LATER:-false}'}}}",
+        "{table: a, key: b, status: {column: c, automation: true}}",
         "{table: '${TABLE}', key: '${KEY}', deletes: '${DELETES}'}",
     ],
 )
@@ -104,6 +105,12 @@ def test_mistakes(text):
     """A missing key, a misspelt setting, a display name, and so on."""
     with pytest.raises(jsonschema.ValidationError):
         check(table(text))
+
+
+@pytest.mark.parametrize("text", ["live: true", "changes: {poll_seconds: 5}", "live: '${LIVE}'"])
+def test_switches(text):
+    """On or off, or on with settings."""
+    check({**table("{table: a, key: b}"), **yaml.safe_load(text)})
 
 
 @pytest.mark.parametrize(
