@@ -151,7 +151,11 @@ def _print_remarks(console: Console, reports: Sequence[TableReport]) -> None:
                 report.gone - (report.held - report.held_pairs),
                 "rows gone in the primary and still there",
             ),
-            (report.waiting, "rows written without a parent that is missing"),
+            (
+                report.waiting - report.waiting_pairs,
+                "rows written without a parent that is missing",
+            ),
+            (report.waiting_pairs, "associations that wait for a parked row"),
             (report.parked, "rows parked:"),
         ):
             if count:

@@ -95,6 +95,7 @@ def describe_report(report: TableReport) -> str:
 
 def _sentences(report: TableReport) -> Sequence[str]:
     would = "would be " if report.dry_run else ""
+    without_parent = report.waiting - report.waiting_pairs
     return (
         f"{report.title}: read {report.read:,} rows in {report.seconds:,.1f} s",
         f"({report.rows_per_second:,.0f} rows/s);",
@@ -109,7 +110,11 @@ def _sentences(report: TableReport) -> Sequence[str]:
             f"Unmatched, since the ledger is new and cannot tell whose: {report.unmatched:,}.",
         ),
         _if_any(report.gone, f"Rows gone in the primary and still here: {report.gone:,}."),
-        _if_any(report.waiting, f"Rows written without a missing parent: {report.waiting:,}."),
+        _if_any(without_parent, f"Rows written without a missing parent: {without_parent:,}."),
+        _if_any(
+            report.waiting_pairs,
+            f"Associations that wait for a parked row: {report.waiting_pairs:,}.",
+        ),
         _if_any(report.parked, f"Rows parked: {report.parked:,}."),
         _if_any(
             report.mapping_changed,

@@ -45,6 +45,7 @@ class PairDifference:
         surplus: pairs of linked rows that the primary does not have.
         primary_pairs: how many pairs the primary showed, those of rows without a link included.
         linked_pairs: how many pairs of linked rows the secondary has.
+        waiting: how many pairs of the primary cannot be made yet, because one of their rows waits.
 
     """
 
@@ -53,18 +54,41 @@ class PairDifference:
     surplus: pl.DataFrame
     primary_pairs: int
     linked_pairs: int
+    waiting: int
 
 
-async def compare_pairs(task: TablePass, links: pl.DataFrame) -> list[PairDifference]:
-    """Compare every relationship of the table; `links` are the table's own."""
-    return [await _compare(task, each, links) for each in task.mapping.associations]
+async def compare_pairs(
+    task: TablePass, links: pl.DataFrame, *, primary_ids: pl.Series
+) -> list[PairDifference]:
+    """Compare every relationship of the table.
+
+    `links` are the table's own; `primary_ids` are all of its rows in the primary, the parked ones
+    included.
+    """
+    own = _Side(links, pl.concat([links[PRIMARY_ID], primary_ids]))
+    return [await _compare(task, each, own) for each in task.mapping.associations]
 
 
-async def _compare(
-    task: TablePass, association: MappedAssociation, links: pl.DataFrame
-) -> PairDifference:
-    is_own = association.other == task.mapping.own
-    other_links = links if is_own else task.parent_links[association.other]
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One of the two tables: its links, and the rows that are linked or should be."""
+
+    links: pl.DataFrame
+    primary_ids: pl.Series
+
+
+def _other_side(task: TablePass, association: MappedAssociation, own: _Side) -> _Side:
+    if association.other == task.mapping.own:
+        return own
+    links = task.parent_links[association.other]
+    parked = [row.primary_id for row in task.ledger.parked(association.other.table)]
+    ids = pl.concat([links[PRIMARY_ID], pl.Series(PRIMARY_ID, parked, dtype=pl.String())])
+    return _Side(links, ids)
+
+
+async def _compare(task: TablePass, association: MappedAssociation, own: _Side) -> PairDifference:
+    other = _other_side(task, association, own)
+    links, other_links = own.links, other.links
     ours, theirs = await together(
         [
             _read(task.primary, association.source),
@@ -79,7 +103,14 @@ async def _compare(
         surplus=present.join(wanted, on=_PAIR, how="anti", maintain_order="left"),
         primary_pairs=ours.height,
         linked_pairs=present.height,
+        waiting=_expected(ours, own.primary_ids, other.primary_ids) - wanted.height,
     )
+
+
+def _expected(pairs: pl.DataFrame, rows: pl.Series, others: pl.Series) -> int:
+    """How many pairs there will be once no row waits; rows that a filter leaves out have none."""
+    both = pl.col("row").is_in(rows.implode()) & pl.col("other").is_in(others.implode())
+    return pairs.filter(both).height
 
 
 def _ends(links: pl.DataFrame, matched_by: str) -> pl.DataFrame:

@@ -45,7 +45,11 @@ async def reconcile(task: TablePass, feed: Feed, *, ensure_turn: Callable[[], No
     token = await feed.fresh_token()
     comparison = await compare_sides(task)
     written = await apply(comparison.difference, task, ensure_turn=ensure_turn)
-    pairs = await compare_pairs(task, task.ledger.links(task.table))
+    pairs = await compare_pairs(
+        task,
+        task.ledger.links(task.table),
+        primary_ids=comparison.projection.primary_ids,
+    )
     associated = await apply_pairs(task, pairs, ensure_turn=ensure_turn)
     refused = {**associated.parked, **written.parked}
     parked = task.ledger.replace_parked(task.table, [*comparison.parked, *refused.values()])
@@ -55,8 +59,10 @@ async def reconcile(task: TablePass, feed: Feed, *, ensure_turn: Callable[[], No
     feed.save(token, instead_of=known_token)
     task.ledger.finish_reconcile(task.table, verified_through=comparison.began)
     report = report_of(comparison, meter, written=written, parked=parked)
-    report = replace(report, mapping_changed=mapping_changed, pairs=associated.pairs)
-    return report.holding(associated.held)
+    report = replace(report, mapping_changed=mapping_changed)
+    return report.with_pairs(
+        associated.pairs, waiting=sum(each.waiting for each in pairs), held=associated.held
+    )
 
 
 def _waiting(comparison: Comparison, task: TablePass) -> pl.DataFrame:
@@ -117,7 +123,9 @@ async def plan(task: TablePass) -> tuple[TableReport, Comparison]:
     meter = Meter(task)
     comparison = await compare_sides(task)
     difference = comparison.difference
-    pairs = await compare_pairs(task, comparison.expected_links)
+    pairs = await compare_pairs(
+        task, comparison.expected_links, primary_ids=comparison.projection.primary_ids
+    )
     written = Written(created=difference.creates.height, updated=difference.changed.height)
     report = report_of(
         comparison,
@@ -131,7 +139,8 @@ async def plan(task: TablePass) -> tuple[TableReport, Comparison]:
     )
     count = sum(each.missing.height + each.surplus.height for each in pairs)
     rows = HeldLists.of([_removals(comparison, task)], max_removals=task.settings.max_removals)
-    report = replace(report, pairs=count).holding(rows).holding(held_pairs(task, pairs))
+    waiting = sum(each.waiting for each in pairs)
+    report = report.holding(rows).with_pairs(count, waiting=waiting, held=held_pairs(task, pairs))
     return report, comparison
 
 

@@ -126,7 +126,9 @@ class TableReport:
         adopted: rows of the secondary that were found by key and linked in this pass.
         gone: linked rows whose primary row is gone and that are still there: kept as configured,
             or to be removed after all tables were reconciled, or held, or parked.
-        waiting: rows written with an optional lookup left empty, because its parent is missing.
+        waiting: rows written with an optional lookup left empty, because its parent is missing; and
+            pairs that are not made yet, because one of their rows is parked.
+        waiting_pairs: how many of them are pairs.
         foreign: rows of the secondary with no link: never touched.
         unmatched: when the ledger is new, rows of the secondary that no row of the primary matches:
             they may be ours or foreign. Never removed, unless a sync-status column proves them
@@ -179,6 +181,7 @@ class TableReport:
     removed: int = 0
     held: int = 0
     held_pairs: int = 0
+    waiting_pairs: int = 0
     held_because: str = ""
     drift: tuple[SchemaDifference, ...] = ()
     lag_seconds: float | None = None
@@ -195,6 +198,11 @@ class TableReport:
     def rows_per_second(self) -> float:
         """Primary rows handled each second."""
         return self.read / self.seconds if self.seconds > 0 else 0.0
+
+    def with_pairs(self, pairs: int, *, waiting: int, held: HeldLists) -> "TableReport":
+        """This report, with what became of pairs: made or undone, waiting for a row, held."""
+        together = replace(self, pairs=pairs, waiting=self.waiting + waiting, waiting_pairs=waiting)
+        return together.holding(held)
 
     def holding(self, found: HeldLists) -> "TableReport":
         """This report, with these lists besides that wait for a person."""

@@ -1,4 +1,4 @@
-"""Pairs of a many-to-many relationship: made and undone one by one with `$ref` (DATAVERSE 5).
+"""Pairs of a many-to-many relationship: made and undone with `$ref` (DATAVERSE 5).
 
 Belongs here: the requests, and which answers mean that a pair already is as it should be. Does not
 belong here: which pairs there should be. To read all pairs needs nothing of its own: the intersect
@@ -12,12 +12,13 @@ from functools import partial
 import msgspec
 
 from dv_sync_pipeline.webapi import odata
+from dv_sync_pipeline.webapi.batch import Part, send_parts
 from dv_sync_pipeline.webapi.decoding import read_decoded
 from dv_sync_pipeline.webapi.metadata import Association, TableSchema
 from dv_sync_pipeline.webapi.together import together
 from dv_sync_pipeline.webapi.transport import Transport
 from dv_sync_pipeline.webapi.verdict import Verdict
-from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, outcome_kind
+from dv_sync_pipeline.webapi.write import Outcome
 
 __all__ = ["Pair", "associate", "disassociate", "find_pairs"]
 
@@ -75,19 +76,22 @@ async def associate(
     pairs: Sequence[Pair],
     *,
     other_set: str,
+    pairs_per_call: int,
 ) -> list[Outcome]:
     """Make pairs; one that exists counts as done.
 
     `other_set` is the absolute address of the other table's rows.
     """
+    parts = [_making(pair, schema, association, other_set=other_set) for pair in pairs]
+    return await send_parts(
+        transport, parts, parts_per_call=pairs_per_call, is_settled=_pair_exists
+    )
 
-    async def make(pair: Pair) -> Outcome:
-        resource = f"{odata.row(schema.entity_set, pair.id)}/{association.navigation_property}/$ref"
-        content = {"@odata.id": odata.row(other_set, pair.other_id)}
-        verdict = await transport.write("POST", resource, body=msgspec.json.encode(content))
-        return _outcome(pair, verdict, is_settled=verdict.code == _PAIR_EXISTS)
 
-    return await together(make(pair) for pair in pairs)
+def _making(pair: Pair, schema: TableSchema, association: Association, *, other_set: str) -> Part:
+    resource = f"{odata.row(schema.entity_set, pair.id)}/{association.navigation_property}/$ref"
+    content = {"@odata.id": odata.row(other_set, pair.other_id)}
+    return Part(pair.id, "POST", resource, msgspec.json.encode(content))
 
 
 async def disassociate(
@@ -95,20 +99,25 @@ async def disassociate(
     schema: TableSchema,
     association: Association,
     pairs: Sequence[Pair],
+    *,
+    pairs_per_call: int,
 ) -> list[Outcome]:
     """Undo pairs; one that is gone counts as done."""
-
-    async def undo(pair: Pair) -> Outcome:
-        row = odata.row(schema.entity_set, pair.id)
-        other = odata.row(association.navigation_property, pair.other_id)
-        verdict = await transport.write("DELETE", f"{row}/{other}/$ref", body=b"")
-        return _outcome(pair, verdict, is_settled=verdict.status == _NOT_FOUND)
-
-    return await together(undo(pair) for pair in pairs)
+    parts = [_undoing(pair, schema, association) for pair in pairs]
+    return await send_parts(
+        transport, parts, parts_per_call=pairs_per_call, is_settled=_pair_is_gone
+    )
 
 
-def _outcome(pair: Pair, verdict: Verdict, *, is_settled: bool) -> Outcome:
-    kind = OutcomeKind.DONE if is_settled else outcome_kind(verdict)
-    if kind is OutcomeKind.DONE:
-        return Outcome(pair.id, kind)
-    return Outcome(pair.id, kind, verdict.status, verdict.code, verdict.message)
+def _undoing(pair: Pair, schema: TableSchema, association: Association) -> Part:
+    row = odata.row(schema.entity_set, pair.id)
+    other = odata.row(association.navigation_property, pair.other_id)
+    return Part(pair.id, "DELETE", f"{row}/{other}/$ref")
+
+
+def _pair_exists(verdict: Verdict) -> bool:
+    return verdict.code == _PAIR_EXISTS
+
+
+def _pair_is_gone(verdict: Verdict) -> bool:
+    return verdict.status == _NOT_FOUND

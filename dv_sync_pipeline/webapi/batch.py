@@ -1,12 +1,13 @@
-"""Deleting rows through `$batch`: standard tables have no bulk message for it (DATAVERSE 15.6).
+"""Writes through `$batch`, where there is no bulk message: deletes and pairs (DATAVERSE 8.4, 15.6).
 
 Belongs here: writing the multipart request, reading its answer part by part, and an outcome for
-each row (DATAVERSE 8.4). Does not belong here: whether a row may be deleted; that is for
+each part; deletes of rows. Does not belong here: whether a row may be deleted; that is for
 `sync/removals.py`.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -21,7 +22,7 @@ from dv_sync_pipeline.webapi.transport import Transport, request_failed
 from dv_sync_pipeline.webapi.verdict import Decision, Verdict, judge_answer
 from dv_sync_pipeline.webapi.write import CALLS_AT_ONCE, Outcome, OutcomeKind, outcome_kind
 
-__all__ = ["delete_rows"]
+__all__ = ["Part", "delete_rows", "send_parts"]
 
 _BOUNDARY = "batch_dv_sync"
 _HEADERS = {
@@ -35,6 +36,24 @@ _GONE = frozenset({"0x80040217", "0x80060891"})
 _SPLIT = frozenset({Decision.TOO_MUCH, Decision.ROW_REFUSED})
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One request of a batch.
+
+    Attributes:
+        id: GUID of the row that it is about; names its outcome.
+        method: POST or DELETE.
+        resource: path and query after the API's root.
+        body: JSON; b"" for none.
+
+    """
+
+    id: str
+    method: str
+    resource: str
+    body: bytes = b""
+
+
 async def delete_rows(
     transport: Transport, schema: TableSchema, ids: Sequence[str], *, rows_per_call: int
 ) -> list[Outcome]:
@@ -43,54 +62,80 @@ async def delete_rows(
     An unknown outcome may simply be sent again. Raises only when nothing could be sent at all: the
     first error of the transport.
     """
-    job = _Job(transport, schema)
-    chunks = [ids[start : start + rows_per_call] for start in range(0, len(ids), rows_per_call)]
-    outcomes = [each for chunk in await job.run(chunks) for each in chunk]
+    parts = [Part(row_id, "DELETE", odata.row(schema.entity_set, row_id)) for row_id in ids]
+    return await send_parts(transport, parts, parts_per_call=rows_per_call, is_settled=_is_gone)
+
+
+def _is_gone(verdict: Verdict) -> bool:
+    return verdict.code in _GONE or (
+        verdict.decision is Decision.ROW_REFUSED and verdict.status == httpx.codes.NOT_FOUND
+    )
+
+
+async def send_parts(
+    transport: Transport,
+    parts: Sequence[Part],
+    *,
+    parts_per_call: int,
+    is_settled: Callable[[Verdict], bool],
+) -> list[Outcome]:
+    """An outcome for each part, in the order given; a refusal that `is_settled` counts as done.
+
+    Every part must be harmless when repeated: an unknown outcome may be sent again. Raises only
+    when nothing could be sent at all: the first error of the transport.
+    """
+    job = _Job(transport, is_settled)
+    starts = range(0, len(parts), parts_per_call)
+    outcomes = await job.run(parts[start : start + parts_per_call] for start in starts)
     if job.first_error is not None and not job.was_answered:
         raise job.first_error
-    return outcomes
+    return [each for chunk in outcomes for each in chunk]
 
 
 class _Job:
-    """The calls of one `delete_rows`."""
+    """The calls of one `send_parts`."""
 
-    def __init__(self, transport: Transport, schema: TableSchema) -> None:
+    def __init__(self, transport: Transport, is_settled: Callable[[Verdict], bool]) -> None:
         self.was_answered = False
         self.first_error: DvSyncError | None = None
         self._transport = transport
-        self._schema = schema
+        self._is_settled = is_settled
         self._slots = asyncio.Semaphore(CALLS_AT_ONCE)
 
-    async def run(self, chunks: Iterable[Sequence[str]]) -> list[list[Outcome]]:
+    async def run(self, chunks: Iterable[Sequence[Part]]) -> list[list[Outcome]]:
         return await together(self._run_chunk(chunk) for chunk in chunks)
 
-    async def _run_chunk(self, ids: Sequence[str]) -> list[Outcome]:
+    async def _run_chunk(self, parts: Sequence[Part]) -> list[Outcome]:
         async with self._slots:
-            return await self._settle(ids)
+            return await self._settle(parts)
 
-    async def _settle(self, ids: Sequence[str]) -> list[Outcome]:
-        """One batch; one that is refused as a whole is halved."""
-        verdict = await self._send(ids)
+    async def _settle(self, parts: Sequence[Part]) -> list[Outcome]:
+        """One batch; one that is refused as a whole is halved, and says nothing of its parts."""
+        verdict = await self._send(parts)
         if verdict.decision is Decision.ACCEPTED:
-            return [
-                _outcome(row_id, part)
-                for row_id, part in zip(ids, _parts(verdict.body, len(ids)), strict=True)
-            ]
-        if verdict.decision in _SPLIT and len(ids) > 1:
-            middle = len(ids) // 2
-            return await self._settle(ids[:middle]) + await self._settle(ids[middle:])
-        return [_outcome(row_id, verdict) for row_id in ids]
+            verdicts = _verdicts(verdict.body, len(parts))
+            return [self._of_part(*each) for each in zip(parts, verdicts, strict=True)]
+        if verdict.decision in _SPLIT and len(parts) > 1:
+            middle = len(parts) // 2
+            return await self._settle(parts[:middle]) + await self._settle(parts[middle:])
+        return [_outcome(part, verdict) for part in parts]
 
-    async def _send(self, ids: Sequence[str]) -> Verdict:
+    def _of_part(self, part: Part, verdict: Verdict) -> Outcome:
+        if self._is_settled(verdict):
+            return Outcome(part.id, OutcomeKind.DONE)
+        return _outcome(part, verdict)
+
+    async def _send(self, parts: Sequence[Part]) -> Verdict:
         """Send once; an error is kept, because outcomes of other calls must not be lost by it."""
-        body = _request(odata.row(self._schema.entity_set, row_id) for row_id in ids)
+        body = _request(parts)
         try:
             verdict = await self._transport.write("POST", "$batch", body=body, headers=_HEADERS)
         except DvSyncError as error:
             self.first_error = self.first_error or error
             return Verdict(Decision.NOT_REACHED, message=str(error))
         if verdict.decision in (Decision.THROTTLED, Decision.NOT_DONE, Decision.NOT_REACHED):
-            where = f"{self._transport.name}: DELETE {self._schema.entity_set}"
+            first = parts[0]
+            where = f"{self._transport.name}: {first.method} {first.resource.partition('(')[0]}"
             failed = request_failed(verdict, where=where, is_read=False)
             self.first_error = self.first_error or failed
         else:
@@ -98,23 +143,25 @@ class _Job:
         return verdict
 
 
-def _request(resources: Iterable[str]) -> bytes:
+def _request(parts: Iterable[Part]) -> bytes:
     """The parts one after the other; every line must end in CRLF (DATAVERSE 8.4)."""
-    lines: list[str] = []
-    for resource in resources:
+    lines: list[bytes] = []
+    for part in parts:
+        content = [b"Content-Type: application/json"] if part.body else []
         lines += [
-            f"--{_BOUNDARY}",
-            "Content-Type: application/http",
-            "Content-Transfer-Encoding: binary",
-            "",
-            f"DELETE {odata.API_PATH}{resource} HTTP/1.1",
-            "",
-            "",
+            f"--{_BOUNDARY}".encode(),
+            b"Content-Type: application/http",
+            b"Content-Transfer-Encoding: binary",
+            b"",
+            f"{part.method} {odata.API_PATH}{part.resource} HTTP/1.1".encode("ascii"),
+            *content,
+            b"",
+            part.body,
         ]
-    return "\r\n".join([*lines, f"--{_BOUNDARY}--", ""]).encode("ascii")
+    return b"\r\n".join([*lines, f"--{_BOUNDARY}--".encode(), b""])
 
 
-def _parts(body: bytes, count: int) -> list[Verdict]:
+def _verdicts(body: bytes, count: int) -> list[Verdict]:
     """What each part says, in the order of the request; parts that are missing are unsure."""
     boundary = body.lstrip().partition(b"\r\n")[0].removeprefix(b"--")
     head = b'Content-Type: multipart/mixed; boundary="%b"\r\n\r\n' % boundary
@@ -136,11 +183,8 @@ def _verdict(part: Message) -> Verdict:
     return judge_answer(httpx.Response(int(status[0]), content=content))
 
 
-def _outcome(row_id: str, verdict: Verdict) -> Outcome:
-    is_gone = verdict.code in _GONE or (
-        verdict.decision is Decision.ROW_REFUSED and verdict.status == httpx.codes.NOT_FOUND
-    )
-    kind = OutcomeKind.DONE if is_gone else outcome_kind(verdict)
+def _outcome(part: Part, verdict: Verdict) -> Outcome:
+    kind = outcome_kind(verdict)
     if kind is OutcomeKind.DONE:
-        return Outcome(row_id, kind)
-    return Outcome(row_id, kind, verdict.status, verdict.code, verdict.message)
+        return Outcome(part.id, kind)
+    return Outcome(part.id, kind, verdict.status, verdict.code, verdict.message)

@@ -298,13 +298,17 @@ class DataverseClient:
             association,
             pairs,
             other_set=f"{self._configuration.url}{API_PATH}{other_set}",
+            pairs_per_call=self._configuration.rows_per_call,
         )
 
     async def disassociate_rows(
         self, schema: TableSchema, association: Association, pairs: Sequence[Pair]
     ) -> list[Outcome]:
         """Undo pairs; one that is gone counts as done."""
-        return await associations.disassociate(self._transport, schema, association, pairs)
+        pairs_per_call = self._configuration.rows_per_call
+        return await associations.disassociate(
+            self._transport, schema, association, pairs, pairs_per_call=pairs_per_call
+        )
 
     async def find_pairs(self, association: Association, pairs: Sequence[Pair]) -> set[Pair]:
         """Those of the pairs that exist."""

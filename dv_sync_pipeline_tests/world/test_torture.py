@@ -196,10 +196,11 @@ def test_drift_stops_only_its_table(story, step):
 
 
 def test_rows_that_wait_are_counted(story):
-    """They are written, without the parent that is missing."""
-    waiting = sum(table["waiting"] for table in story["sync"].results())
+    """They are written, without the parent that is missing; likewise pairs."""
+    tables = story["sync"].results()
 
-    assert len(WAITING) == waiting
+    assert len(WAITING) + len(WAITING_FOR_PAIRS) == sum(table["waiting"] for table in tables)
+    assert len(WAITING_FOR_PAIRS) == sum(table["waiting_pairs"] for table in tables)
 
 
 def test_a_second_sync_says_that_it_wrote_nothing(story):

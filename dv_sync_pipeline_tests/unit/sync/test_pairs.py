@@ -199,3 +199,30 @@ def test_pairs_killed_at_any_step_are_completed_by_the_next_run(tmp_path):
             break
     else:
         pytest.fail("no run was long enough")
+
+
+def test_a_pair_whose_other_row_is_parked_is_counted_as_waiting(tmp_path):
+    """Not as a row without its parent; once the amenity has a code, the pair is made."""
+    world, hotel, _ = a_hotel_with_amenities(tmp_path, 1)
+    nameless = world.amenity(2, code=None)
+    world.primary.relate(OFFERS, hotel, nameless)
+    waiting = asyncio.run(world.sync())["hotel"]
+    world.amenity(2, code="A-2")
+
+    report = asyncio.run(world.sync())["hotel"]
+
+    assert (1, 1, 0) == (waiting.waiting, waiting.waiting_pairs, waiting.pairs)
+    assert (0, 1) == (report.waiting, report.pairs)
+
+
+def test_a_pair_of_a_row_that_a_filter_leaves_out_waits_for_nobody(tmp_path):
+    """It is not to be there at all."""
+    world, _hotel, (left_out,) = a_hotel_with_amenities(tmp_path, 1)
+    world.tables_yaml = world.tables_yaml.replace(
+        "{table: amenity,", "{table: amenity, filter: statecode eq 0,"
+    )
+    world.primary.put("amenity", left_out, statecode=1, statuscode=2)
+
+    report = asyncio.run(world.sync())["hotel"]
+
+    assert 0 == report.waiting
