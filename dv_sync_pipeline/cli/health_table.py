@@ -13,6 +13,7 @@ from dv_sync_pipeline.cli.surroundings import Surroundings
 from dv_sync_pipeline.redact import redact
 from dv_sync_pipeline.sync.health import Health, State, TableHealth, health
 from dv_sync_pipeline.sync.ledger import Ledger
+from dv_sync_pipeline.sync.ledger.feeds import Lag
 from dv_sync_pipeline.sync.ledger.passes import Pass, PassKind
 
 __all__ = ["as_document", "print_health", "read_health"]
@@ -58,7 +59,7 @@ def print_health(found: Health) -> None:
 
 def _table(found: Health) -> Table:
     table = Table("table", "state")
-    for name in ("links", "parked", "held"):
+    for name in ("links", "parked", "held", "lag"):
         table.add_column(name, justify="right")
     table.add_column("verified through")
     table.add_column("last runs", justify="right")
@@ -69,6 +70,7 @@ def _table(found: Health) -> Table:
             f"{each.links:,}",
             Text(f"{each.parked:,}", style="yellow" if each.parked else ""),
             Text(f"{each.held:,}", style="yellow" if each.held else ""),
+            _lag(each.lag),
             _ago(each.verified_through, found.now),
             strip(each.passes),
         )
@@ -81,6 +83,11 @@ def strip(passes: Sequence[Pass]) -> Text:
     for done in passes[-_PASSES_SHOWN:]:
         text.append(*_STRIP[done.kind])
     return text
+
+
+def _lag(lag: Lag | None) -> str:
+    """Of the last changes that were followed."""
+    return "" if lag is None else f"{lag.last_seconds:,.1f} s"
 
 
 def _ago(moment: datetime | None, now: datetime) -> str:

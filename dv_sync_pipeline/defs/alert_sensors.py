@@ -72,7 +72,7 @@ def _build_watch_tables(configuration: Configuration) -> dg.SensorDefinition:
     )
     def watch_tables(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         with AlertDesk.opened(configuration, clock=_utc_now) as desk:
-            told = desk.look_at_tables()
+            told = desk.look()
         _log(context, told)
         return dg.SkipReason("; ".join(told) or "Nothing new.")
 

@@ -16,13 +16,20 @@ from dv_sync_pipeline.config import Configuration
 from dv_sync_pipeline.errors import UnreachableError
 from dv_sync_pipeline.redact import redact
 from dv_sync_pipeline.sync.comparison import Clock
-from dv_sync_pipeline.sync.health import health_of_tables
+from dv_sync_pipeline.sync.health import health
 from dv_sync_pipeline.sync.ledger import Ledger
-from dv_sync_pipeline.sync.problems import Problem, Thresholds, problems_of_tables
+from dv_sync_pipeline.sync.problems import (
+    Problem,
+    Thresholds,
+    problems_of,
+    problems_of_credentials,
+)
+from dv_sync_pipeline.webapi.credential_expiries import credential_expiries
 
 __all__ = ["AlertDesk", "describe_failed_run", "failed_run", "reasons_of"]
 
 _TABLES = "tables"
+_CREDENTIALS = "credentials"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +68,22 @@ class AlertDesk:
         )
         return [*(each.title for each in new), *(f"Over: {title}" for title in over)]
 
-    def look_at_tables(self) -> list[str]:
-        """Every problem that the ledger knows of; a line for each that is new or over."""
-        tables = health_of_tables(self.configuration, self.ledger)
-        found = problems_of_tables(tables, _thresholds(self.configuration))
-        return self.settle(found, scope=_TABLES)
+    def look(self) -> list[str]:
+        """Every problem that can be seen from here; a line for each that is new or over."""
+        seen = health(self.configuration, self.ledger, now=self.clock())
+        found = problems_of(seen, _thresholds(self.configuration))
+        return [
+            *self.settle(found, scope=_TABLES),
+            *self.settle(self._of_credentials(), scope=_CREDENTIALS),
+        ]
+
+    def _of_credentials(self) -> list[Problem]:
+        days_min = self.configuration.alerts.credential_days_min
+        expiries = [
+            (f"{each.kind} of {each.client_id} in the {each.environment}", each.expires)
+            for each in credential_expiries(self.configuration)
+        ]
+        return problems_of_credentials(expiries, now=self.clock(), days_min=days_min)
 
     def deliver(self) -> tuple[int, list[str]]:
         """Send what is due: how many alerts arrived, and why others did not.
@@ -133,6 +151,7 @@ def _reason(event: dg.DagsterEvent) -> str:
 def _thresholds(configuration: Configuration) -> Thresholds:
     return Thresholds(
         parked_rows_max=configuration.alerts.parked_rows_max,
-        follows_changes=False,
-        credential_days_min=configuration.alerts.credential_days_min,
+        lag_seconds_max=configuration.alerts.lag_seconds_max,
+        follows_changes=configuration.changes.enabled or configuration.live.enabled,
+        is_live=configuration.live.enabled,
     )

@@ -10,6 +10,7 @@ from html import escape
 
 from dv_sync_pipeline.redact import redact
 from dv_sync_pipeline.sync.health import Health, State, TableHealth
+from dv_sync_pipeline.sync.ledger.feeds import Lag
 from dv_sync_pipeline.sync.ledger.passes import Pass
 
 __all__ = ["render_status_page"]
@@ -109,6 +110,7 @@ def _reason(table: TableHealth) -> str:
 def _figures(table: TableHealth, now: datetime) -> str:
     figures = {
         "verified through": _moment(table.verified_through, now),
+        "lag": _lag(table.lag),
         "links": f"{table.links:,}",
         "parked": f"{table.parked:,}",
         "held": f"{table.held:,}",
@@ -116,6 +118,12 @@ def _figures(table: TableHealth, now: datetime) -> str:
     return "".join(
         f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in figures.items()
     )
+
+
+def _lag(lag: Lag | None) -> str:
+    if lag is None:
+        return "no change followed yet"
+    return f"{lag.last_seconds:,.1f} s, at most {lag.largest_seconds:,.1f} s"
 
 
 def _moment(moment: datetime | None, now: datetime) -> str:

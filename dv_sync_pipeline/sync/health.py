@@ -12,6 +12,7 @@ from enum import StrEnum
 from dv_sync_pipeline.config import Configuration, TableConfiguration
 from dv_sync_pipeline.sync.guards import HeldLists
 from dv_sync_pipeline.sync.ledger import Leader, Ledger
+from dv_sync_pipeline.sync.ledger.feeds import Lag
 from dv_sync_pipeline.sync.ledger.passes import Pass
 from dv_sync_pipeline.sync.ordering import in_dependency_order
 from dv_sync_pipeline.sync.wakeups import WaitingWakeUps
@@ -41,6 +42,8 @@ class TableHealth:
         held: rows and pairs whose removal waits for a person.
         held_because: why they do.
         passes: the last ones, oldest first.
+        lag: how long changes took to arrive; None as long as none was followed.
+        token_taken: when the feed was followed last; None without a delta token.
 
     """
 
@@ -53,6 +56,8 @@ class TableHealth:
     held: int
     held_because: str
     passes: Sequence[Pass]
+    lag: Lag | None = None
+    token_taken: datetime | None = None
 
     @property
     def failure(self) -> str:
@@ -110,26 +115,24 @@ def health(configuration: Configuration, ledger: Ledger, *, now: datetime) -> He
 
 def health_of_tables(configuration: Configuration, ledger: Ledger) -> list[TableHealth]:
     """Every synchronized table, parents first; raises `LedgerError`."""
-    return [_health(table, ledger) for table in in_dependency_order(configuration.tables)]
+    lags = ledger.lags()
+    tables = in_dependency_order(configuration.tables)
+    return [_health(table, ledger, lag=lags.get(table.table)) for table in tables]
 
 
-def _health(table: TableConfiguration, ledger: Ledger) -> TableHealth:
+def _health(table: TableConfiguration, ledger: Ledger, *, lag: Lag | None) -> TableHealth:
     held = HeldLists.of(ledger.removal_lists(table.table), max_removals=table.max_removals)
-    verified_through = ledger.verified_through(table.table)
+    token = ledger.delta_token(table.table)
     return TableHealth(
         table=table.table,
         target=table.target,
         links=ledger.count_links(table.table),
-        verified_through=verified_through,
-        reconcile_owed=_reconcile_owed(table.table, ledger, verified_through),
+        verified_through=ledger.verified_through(table.table),
+        reconcile_owed=ledger.reconcile_owed(table.table),
         parked=ledger.count_parked(table.table),
         held=held.count,
         held_because=held.because,
         passes=ledger.passes(table.table),
+        lag=lag,
+        token_taken=token.taken if token else None,
     )
-
-
-def _reconcile_owed(table: str, ledger: Ledger, verified_through: datetime | None) -> str:
-    if verified_through is None:
-        return "it has never been reconciled"
-    return "the last reconcile was not completed" if ledger.is_reconcile_owed(table) else ""

@@ -10,11 +10,17 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the ledger keeps problems: at run time it imports this module
-    from dv_sync_pipeline.sync.health import TableHealth
+    from dv_sync_pipeline.sync.health import Health, TableHealth
 
-__all__ = ["Problem", "Thresholds", "problems_of_credentials", "problems_of_tables"]
+__all__ = ["Problem", "Thresholds", "problems_of", "problems_of_credentials"]
 
 _DRIFTING_RECONCILES = 2
+_LIVE_SILENCE = timedelta(seconds=60)
+"""A live run that died is replaced much sooner; this long, nobody replaces it."""
+_LAG_REMEMBERED = timedelta(minutes=15)
+"""A slow change is over when no other one was slow for so long."""
+_TOKEN_AGE_MAX = timedelta(days=5)
+"""Dataverse forgets deletions after 7 days, as documented (DATAVERSE 7.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +54,92 @@ class Thresholds:
 
     Attributes:
         parked_rows_max: more parked rows of a table than this.
+        lag_seconds_max: a change that takes longer than this to arrive, or to be looked at.
         follows_changes: changes arrive in near real time, so a reconcile should find nothing.
-        credential_days_min: an expiry nearer than this.
+        is_live: a live run should be there at any time.
 
     """
 
     parked_rows_max: int
+    lag_seconds_max: float
     follows_changes: bool
-    credential_days_min: int
+    is_live: bool
 
 
-def problems_of_tables(tables: Sequence["TableHealth"], thresholds: Thresholds) -> list[Problem]:
-    """Every problem of every table."""
-    return [problem for table in tables for problem in _problems(table, thresholds)]
+def problems_of(health: "Health", thresholds: Thresholds) -> list[Problem]:
+    """Every problem of every table, and of what follows changes."""
+    problems = [
+        problem
+        for table in health.tables
+        for problem in _problems(table, thresholds, now=health.now)
+    ]
+    return [*problems, *_problems_of_following(health, thresholds)]
 
 
-def _problems(table: "TableHealth", thresholds: Thresholds) -> Iterator[Problem]:
+def _problems(table: "TableHealth", thresholds: Thresholds, *, now: datetime) -> Iterator[Problem]:
     if table.parked > thresholds.parked_rows_max:
         yield _parked_rows(table)
     if table.held:
         yield _held_removals(table)
-    if thresholds.follows_changes and _drifts(table):
+    if not thresholds.follows_changes:
+        return
+    if _drifts(table):
         yield _drift(table)
+    if table.lag is not None and now - table.lag.last_at < _LAG_REMEMBERED:
+        seconds = table.lag.last_seconds
+        if seconds > thresholds.lag_seconds_max:
+            yield _slow_changes(table, seconds)
+    if table.token_taken is not None and now - table.token_taken > _TOKEN_AGE_MAX:
+        yield _old_token(table, table.token_taken)
+
+
+def _problems_of_following(health: "Health", thresholds: Thresholds) -> Iterator[Problem]:
+    if not thresholds.follows_changes:
+        return
+    age_seconds = health.waiting.oldest_age_seconds(now=health.now)
+    if health.waiting.count and age_seconds > thresholds.lag_seconds_max:
+        yield _waiting_changes(health.waiting.count)
+    leader = health.leader
+    if thresholds.is_live and (leader is None or health.now - leader.heartbeat > _LIVE_SILENCE):
+        yield _silent_live_run()
+
+
+def _slow_changes(table: "TableHealth", seconds: float) -> Problem:
+    return Problem(
+        f"lag: {table.table}",
+        f"{table.table}: a change took {seconds:,.0f} s to arrive",
+        "It has arrived; others may be late as well. Throttling, a long reconcile of the same "
+        "table, or webhooks that do not come are the usual causes.",
+        "Look at dv-sync status and the gateway's /metrics",
+    )
+
+
+def _old_token(table: "TableHealth", taken: datetime) -> Problem:
+    return Problem(
+        f"delta token: {table.table}",
+        f"{table.table}: its change feed was followed last on {taken:%Y-%m-%d}",
+        "After about seven days Dataverse forgets what was deleted; then a reconcile is owed and "
+        "run, which takes longer.",
+        "See in Dagster, under Automation, why its sensors do not run",
+    )
+
+
+def _waiting_changes(count: int) -> Problem:
+    return Problem(
+        "waiting changes",
+        f"{_rows(count)} changed in the primary and nobody looks at them",
+        "They are stored and not lost. Neither a live run nor the sensor of wake-ups takes them.",
+        "See in Dagster, under Automation, whether the daemon runs and its sensors are on",
+    )
+
+
+def _silent_live_run() -> Problem:
+    return Problem(
+        "live run",
+        "No live run has given a sign of life for a minute",
+        "Changes do not arrive until one does; none is lost.",
+        "See in Dagster whether the sensor keep_live is on, and why the last live run ended",
+    )
 
 
 def _parked_rows(table: "TableHealth") -> Problem:
@@ -110,10 +180,10 @@ def _drifts(table: "TableHealth") -> bool:
 
 
 def problems_of_credentials(
-    expiries: Sequence[tuple[str, datetime]], *, now: datetime, thresholds: Thresholds
+    expiries: Sequence[tuple[str, datetime]], *, now: datetime, days_min: int
 ) -> list[Problem]:
     """Of credentials, named for people, and when each expires (UTC)."""
-    limit = timedelta(days=thresholds.credential_days_min)
+    limit = timedelta(days=days_min)
     return [_expiring(name, expiry, now) for name, expiry in expiries if expiry - now < limit]
 
 

@@ -56,10 +56,11 @@ def test_before_the_first_run_every_table_is_behind(dv_sync):
         "0",
         "0",
         "0",
+        "",
         "never",
         "",
     ]
-    assert "contoso_room is behind: it has never been reconciled" in ended.out
+    assert "contoso_room is behind: it was never reconciled" in ended.out
 
 
 def test_a_stopped_table_tells_why(dv_sync, ledger):

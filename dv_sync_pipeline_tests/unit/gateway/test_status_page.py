@@ -9,6 +9,7 @@ from dv_sync_pipeline.gateway.app import create_application
 from dv_sync_pipeline.gateway.status_page import render_status_page
 from dv_sync_pipeline.sync.health import Health, TableHealth
 from dv_sync_pipeline.sync.ledger import Leader, Ledger
+from dv_sync_pipeline.sync.ledger.feeds import Lag
 from dv_sync_pipeline.sync.ledger.passes import Pass
 from dv_sync_pipeline.sync.wakeups import WaitingWakeUps
 from dv_sync_pipeline_tests.worlds.gateway import KEY, gateway_configuration, served
@@ -57,6 +58,13 @@ def test_a_page_without_trouble_says_so():
     assert "<title>In sync</title>" in shown
     assert '<article class="in-sync">' in shown
     assert "<dt>links</dt><dd>15,000</dd>" in shown
+
+
+def test_the_lag_of_the_last_changes_is_shown():
+    """How long they took to arrive, and the slowest of the day."""
+    table = a_table(lag=Lag(0.42, NOW, 3.17, NOW))
+
+    assert "<dt>lag</dt><dd>0.4 s, at most 3.2 s</dd>" in page(table)
 
 
 def test_a_stopped_table_tells_why():
@@ -127,7 +135,7 @@ def test_the_gateway_shows_the_page_at_its_root(open_gateway):
 
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert "it has never been reconciled" in answer.text
+    assert "it was never reconciled" in answer.text
 
 
 def test_the_page_is_for_those_with_a_key_if_so_configured(open_gateway):

@@ -1,17 +1,22 @@
 """From the health of tables to what a person is told."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from dv_sync_pipeline.sync.health import State, TableHealth
+from dv_sync_pipeline.sync.health import Health, State, TableHealth
+from dv_sync_pipeline.sync.ledger import Leader
+from dv_sync_pipeline.sync.ledger.feeds import Lag
 from dv_sync_pipeline.sync.ledger.passes import Pass
 from dv_sync_pipeline.sync.problems import (
     Thresholds,
+    problems_of,
     problems_of_credentials,
-    problems_of_tables,
 )
+from dv_sync_pipeline.sync.wakeups import WaitingWakeUps
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-THRESHOLDS = Thresholds(parked_rows_max=2, follows_changes=True, credential_days_min=14)
+THRESHOLDS = Thresholds(parked_rows_max=2, lag_seconds_max=60, follows_changes=True, is_live=False)
+LIVE = replace(THRESHOLDS, is_live=True)
 
 
 def a_table(**changes) -> TableHealth:
@@ -35,9 +40,22 @@ def a_reconcile(*, differences=0, failure="") -> Pass:
     return Pass("contoso_room", "reconcile", NOW, 1.0, differences, failure=failure)
 
 
-def names(*tables, thresholds=THRESHOLDS):
+def a_health(*tables, **changes) -> Health:
+    """These tables, and nothing that waits."""
+    values = {
+        "now": NOW,
+        "tables": tables,
+        "waiting": WaitingWakeUps(0, None),
+        "leader": None,
+        "problems": (),
+        "alerts_waiting": 0,
+    }
+    return Health(**{**values, **changes})
+
+
+def names(*tables, thresholds=THRESHOLDS, **changes):
     """What is told of these tables."""
-    return [problem.name for problem in problems_of_tables(tables, thresholds)]
+    return [problem.name for problem in problems_of(a_health(*tables, **changes), thresholds)]
 
 
 def test_a_healthy_table_is_no_news():
@@ -61,7 +79,7 @@ def test_parked_rows_above_the_threshold_are_one_problem():
 def test_held_removals_name_the_reason_and_the_command():
     """What happened, what it means, what to do."""
     table = a_table(held=7, held_because="7 of 10 rows would go, 1 is allowed")
-    (problem,) = problems_of_tables([table], THRESHOLDS)
+    (problem,) = problems_of(a_health(table), THRESHOLDS)
 
     assert problem.title == "contoso_room: 7 rows would be removed and wait for your approval"
     assert "7 of 10 rows would go" in problem.meaning
@@ -83,7 +101,7 @@ def test_the_first_load_is_no_drift():
 
 def test_differences_of_a_nightly_pipeline_are_no_drift():
     """Where no change is followed, the night is when changes come."""
-    nightly = Thresholds(parked_rows_max=2, follows_changes=False, credential_days_min=14)
+    nightly = replace(THRESHOLDS, follows_changes=False)
     passes = (a_reconcile(), a_reconcile(differences=3), a_reconcile(differences=3))
 
     assert names(a_table(passes=passes), thresholds=nightly) == []
@@ -96,7 +114,7 @@ def test_a_credential_is_named_before_it_expires():
         ("primary certificate", NOW + timedelta(days=15)),
         ("old certificate", NOW - timedelta(days=1)),
     ]
-    titles = [p.title for p in problems_of_credentials(expiries, now=NOW, thresholds=THRESHOLDS)]
+    titles = [p.title for p in problems_of_credentials(expiries, now=NOW, days_min=14)]
 
     assert titles == [
         "secondary certificate expires on 2026-03-14",
@@ -111,3 +129,49 @@ def test_a_table_is_stopped_until_a_pass_is_completed():
     assert a_table(passes=(done, failed)).state is State.STOPPED
     assert a_table(passes=(failed, done)).state is State.IN_SYNC
     assert a_table(reconcile_owed="it has never been reconciled").state is State.BEHIND
+
+
+def a_lag(seconds, *, ago=timedelta()):
+    """The last change that was followed."""
+    return Lag(seconds, NOW - ago, seconds, NOW - ago)
+
+
+def test_a_change_that_took_too_long_is_a_problem_for_a_while():
+    """Over when no other one was slow for a quarter of an hour."""
+    assert names(a_table(lag=a_lag(60))) == []
+    assert names(a_table(lag=a_lag(61))) == ["lag: contoso_room"]
+    assert names(a_table(lag=a_lag(61, ago=timedelta(minutes=15)))) == []
+
+
+def test_announced_changes_that_nobody_looks_at_are_a_problem():
+    """However many, one message."""
+    young, old = NOW - timedelta(seconds=60), NOW - timedelta(seconds=61)
+
+    assert names(waiting=WaitingWakeUps(3, young)) == []
+    assert names(waiting=WaitingWakeUps(3, old)) == ["waiting changes"]
+
+
+def test_a_feed_that_is_not_followed_is_a_problem_before_its_token_expires():
+    """Two days are left to mend it."""
+    assert names(a_table(token_taken=NOW - timedelta(days=5))) == []
+    assert names(a_table(token_taken=NOW - timedelta(days=5, hours=1))) == [
+        "delta token: contoso_room"
+    ]
+
+
+def test_a_live_run_must_give_signs_of_life():
+    """Where the live path is on."""
+    young, old = NOW - timedelta(seconds=60), NOW - timedelta(seconds=61)
+
+    assert names(leader=Leader("h", "run", young, NOW), thresholds=LIVE) == []
+    assert names(leader=Leader("h", "run", old, NOW), thresholds=LIVE) == ["live run"]
+    assert names(thresholds=LIVE) == ["live run"]
+    assert names(thresholds=THRESHOLDS) == []
+
+
+def test_a_nightly_pipeline_has_no_lag():
+    """Nothing that follows changes is looked at where none are followed."""
+    nightly = replace(LIVE, follows_changes=False)
+    table = a_table(lag=a_lag(9999), token_taken=NOW - timedelta(days=9))
+
+    assert names(table, waiting=WaitingWakeUps(3, None), thresholds=nightly) == []
