@@ -31,6 +31,9 @@ _SUGGESTIONS = {
 # gateway:
 #   keys: ["${DV_SYNC_GATEWAY_KEY}"]
 #   url: https://sync.contoso.com/wake-ups""",
+    "live": """\
+# One long run applies changes within a second or two; without it, runs start as changes come in.
+# live: true""",
     "alerts": """\
 # Who is told when something needs a person: Teams, Slack, mail and others, as Apprise writes them.
 # alerts:

@@ -21,6 +21,7 @@ from dv_sync_pipeline.config.document import (
     parse_environments,
     read_configuration_text,
 )
+from dv_sync_pipeline.config.environments import EnvironmentConfiguration, Environments
 from dv_sync_pipeline.config.following import ChangesSettings, LiveSettings
 from dv_sync_pipeline.config.gateway import Gateway
 from dv_sync_pipeline.config.models import (
@@ -28,14 +29,12 @@ from dv_sync_pipeline.config.models import (
     AssociationConfiguration,
     Configuration,
     Constant,
-    EnvironmentConfiguration,
-    Environments,
     LookupConfiguration,
     LookupTarget,
-    Schedule,
     StatusColumn,
     TableConfiguration,
 )
+from dv_sync_pipeline.config.schedule import Schedule
 
 __all__ = [
     "CONFIGURATION_VARIABLE",

@@ -17,7 +17,8 @@ from pydantic_core import ErrorDetails
 
 from dv_sync_pipeline.config.base import Model, listed, read_text
 from dv_sync_pipeline.config.credentials import CREDENTIAL_KINDS
-from dv_sync_pipeline.config.models import Configuration, Environments
+from dv_sync_pipeline.config.environments import Environments
+from dv_sync_pipeline.config.models import Configuration
 from dv_sync_pipeline.errors import ConfigurationError
 from dv_sync_pipeline.redact import redact
 

@@ -7,7 +7,6 @@ user may do once it is known.
 
 import base64
 import binascii
-import hmac
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,79 +14,28 @@ from datetime import datetime
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
 import jwt
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from dv_sync_pipeline.emulator.process.proofs import (
+    ApplicationUser,
+    Refusal,
+    TokenRequest,
+    check_proof,
+)
+
 __all__ = [
     "AnyToken",
-    "ApplicationUser",
     "Challenge",
-    "Federation",
     "IssuedTokens",
     "TokenAnswer",
-    "TokenRequest",
     "token_routes",
 ]
 
 TOKEN_LIFETIME_SECONDS = 3599
-_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-_ASSERTION_ALGORITHMS = ["RS256", "PS256"]
 _TOKEN_ALGORITHM = "HS256"  # noqa: S105 - the name of an algorithm
 _HOSTS = ("localhost", "127.0.0.1", "[::1]")
-
-
-@dataclass(frozen=True, slots=True)
-class Federation:
-    """Another identity provider's tokens that prove an application (DATAVERSE 1.1).
-
-    Attributes:
-        issuer: of the tokens.
-        subject: whom they speak of, such as a Kubernetes service account.
-        public_key: PEM key of the provider; Entra fetches it from the provider itself.
-        audience: for whom they are meant.
-
-    """
-
-    issuer: str
-    subject: str
-    public_key: bytes
-    audience: str = "api://AzureADTokenExchange"
-
-
-@dataclass(frozen=True, slots=True)
-class ApplicationUser:
-    """An application that is registered with Entra and is a user of the environment.
-
-    Attributes:
-        client_id: application id.
-        user_id: id of its `systemuser` row.
-        client_secret: proves it; None when it has none.
-        certificate: PEM certificate that proves it; None when none is registered.
-        federations: other identity providers whose tokens prove it.
-
-    """
-
-    client_id: str
-    user_id: str
-    client_secret: str | None = None
-    certificate: bytes | None = None
-    federations: tuple[Federation, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRequest:
-    """What a client sent to the token endpoint; "" for what it left out."""
-
-    tenant: str
-    grant_type: str
-    scope: str
-    client_id: str
-    client_secret: str = ""
-    client_assertion_type: str = ""
-    client_assertion: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,24 +51,6 @@ class Challenge:
     """Why a request is answered 401, as its `WWW-Authenticate` header says it."""
 
     header: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    """An error of the token endpoint.
-
-    Attributes:
-        status: of the HTTP answer.
-        error: OAuth's word for it.
-        number: Entra's number for it, without AADSTS.
-        text: Entra's sentence about it.
-
-    """
-
-    status: int
-    error: str
-    number: int
-    text: str
 
 
 class IssuedTokens:
@@ -226,148 +156,44 @@ class IssuedTokens:
         authority = f"authorization_uri={self.base_url}/{self.tenant_id}/oauth2/authorize"
         return Challenge(f"Bearer {error}{authority}, resource_id={self.base_url}/")
 
-    def _check_tenant(self, request: TokenRequest) -> _Refusal | None:
+    def _check_tenant(self, request: TokenRequest) -> Refusal | None:
         if request.tenant.lower() == self.tenant_id:
             return None
-        return _Refusal(400, "invalid_request", 90002, f"Tenant '{request.tenant}' not found.")
+        return Refusal(400, "invalid_request", 90002, f"Tenant '{request.tenant}' not found.")
 
-    def _check_client(self, request: TokenRequest) -> _Refusal | None:
+    def _check_client(self, request: TokenRequest) -> Refusal | None:
         user = self._users.get(request.client_id.lower())
         if user is None:
             text = (
                 f"Application with identifier '{request.client_id}' was not found in the "
                 f"directory '{request.tenant}'."
             )
-            return _Refusal(400, "unauthorized_client", 700016, text)
-        if request.client_assertion:
-            return self._check_assertion(request, user)
-        return _check_secret(request, user)
+            return Refusal(400, "unauthorized_client", 700016, text)
+        return check_proof(request, user, audiences=self._audiences, now=self._now())
 
-    def _check_assertion(self, request: TokenRequest, user: ApplicationUser) -> _Refusal | None:
-        if request.client_assertion_type != _ASSERTION_TYPE:
-            text = f"The 'client_assertion_type' must be '{_ASSERTION_TYPE}'."
-            return _Refusal(400, "invalid_request", 50027, text)
-        issuer = _unverified_issuer(request.client_assertion)
-        if urlsplit(issuer).scheme == "https":  # of an identity provider, not of the application
-            return self._check_federated(request, user, issuer=issuer)
-        return self._check_certified(request, user)
-
-    def _check_certified(self, request: TokenRequest, user: ApplicationUser) -> _Refusal | None:
-        if user.certificate is None:
-            return _unregistered_certificate()
-        try:
-            claims = jwt.decode(
-                request.client_assertion,
-                _public_key(user.certificate),
-                algorithms=_ASSERTION_ALGORITHMS,
-                audience=[f"{url}/{request.tenant}/oauth2/v2.0/token" for url in self._audiences],
-                issuer=user.client_id,
-                options={"verify_exp": False, "verify_nbf": False, "require": ["exp", "sub"]},
-            )
-        except jwt.InvalidTokenError:
-            return _unregistered_certificate()
-        return self._check_time(claims)
-
-    def _check_federated(
-        self, request: TokenRequest, user: ApplicationUser, *, issuer: str
-    ) -> _Refusal | None:
-        federation = next((each for each in user.federations if each.issuer == issuer), None)
-        if federation is None:
-            text = f"No matching federated identity record found for presented issuer '{issuer}'."
-            return _Refusal(401, "invalid_client", 700211, text)
-        try:
-            claims = jwt.decode(
-                request.client_assertion,
-                federation.public_key,
-                algorithms=_ASSERTION_ALGORITHMS,
-                options={
-                    "verify_exp": False,
-                    "verify_nbf": False,
-                    "verify_iat": False,
-                    "verify_aud": False,
-                    "require": ["exp", "sub", "aud"],
-                },
-            )
-        except jwt.InvalidTokenError:
-            text = "The signature of the client assertion is not valid."
-            return _Refusal(401, "invalid_client", 50013, text)
-        return _check_federation(claims, federation) or self._check_time(claims)
-
-    def _check_time(self, claims: Mapping[str, float]) -> _Refusal | None:
-        if claims["exp"] > self._now().timestamp():
-            return None
-        text = "Client assertion is not within its valid time range."
-        return _Refusal(401, "invalid_client", 700024, text)
-
-    def _check_scope(self, request: TokenRequest) -> _Refusal | None:
+    def _check_scope(self, request: TokenRequest) -> Refusal | None:
         resource, _, permission = request.scope.rpartition("/")
         if permission != ".default" or " " in request.scope or not resource:
             text = f"The provided request must include a 'scope' ... {request.scope} is not valid."
-            return _Refusal(400, "invalid_scope", 70011, text)
+            return Refusal(400, "invalid_scope", 70011, text)
         if resource.rstrip("/").lower() in self._audiences:
             return None
         text = f"The resource principal named {resource} was not found in the tenant."
-        return _Refusal(400, "invalid_resource", 500011, text)
+        return Refusal(400, "invalid_resource", 500011, text)
 
 
-def _check_grant(request: TokenRequest) -> _Refusal | None:
+def _check_grant(request: TokenRequest) -> Refusal | None:
     if not request.grant_type or not request.client_id:
         missing = "client_id" if request.grant_type else "grant_type"
         text = f"The request body must contain the following parameter: '{missing}'."
-        return _Refusal(400, "invalid_request", 900144, text)
+        return Refusal(400, "invalid_request", 900144, text)
     if request.grant_type != "client_credentials":
         text = f"The app requested an unsupported grant type '{request.grant_type}'."
-        return _Refusal(400, "unsupported_grant_type", 70003, text)
+        return Refusal(400, "unsupported_grant_type", 70003, text)
     return None
 
 
-def _check_secret(request: TokenRequest, user: ApplicationUser) -> _Refusal | None:
-    if not request.client_secret:
-        text = (
-            "The request body must contain the following parameter: "
-            "'client_assertion' or 'client_secret'."
-        )
-        return _Refusal(401, "invalid_client", 7000218, text)
-    expected = user.client_secret or ""
-    if expected and hmac.compare_digest(expected.encode(), request.client_secret.encode()):
-        return None
-    text = f"Invalid client secret provided for app '{user.client_id}'."
-    return _Refusal(401, "invalid_client", 7000215, text)
-
-
-def _unverified_issuer(assertion: str) -> str:
-    try:
-        claims = jwt.decode(assertion, options={"verify_signature": False})
-    except jwt.InvalidTokenError:
-        return ""
-    return str(claims.get("iss", ""))
-
-
-def _check_federation(claims: Mapping[str, object], federation: Federation) -> _Refusal | None:
-    for claim, number, expected in (
-        ("subject", 700213, federation.subject),
-        ("audience", 700212, federation.audience),
-    ):
-        presented = claims[claim[:3]]
-        if presented != expected:
-            text = f"No matching federated identity record found for presented assertion {claim}"
-            return _Refusal(401, "invalid_client", number, f"{text} '{presented}'.")
-    return None
-
-
-def _unregistered_certificate() -> _Refusal:
-    text = "The certificate used to sign the client assertion is not registered on application."
-    return _Refusal(401, "invalid_client", 700027, text)
-
-
-def _public_key(certificate: bytes) -> RSAPublicKey:
-    key = x509.load_pem_x509_certificate(certificate).public_key()
-    if not isinstance(key, RSAPublicKey):
-        raise TypeError("a registered certificate must have an RSA key, as Entra demands")
-    return key
-
-
-def _refused(refusal: _Refusal, *, now: datetime, trace_id: str) -> TokenAnswer:
+def _refused(refusal: Refusal, *, now: datetime, trace_id: str) -> TokenAnswer:
     body = {
         "error": refusal.error,
         "error_description": f"AADSTS{refusal.number}: {refusal.text} Trace ID: {trace_id}",

@@ -20,13 +20,9 @@ from dv_sync_pipeline.emulator.process.certificates import (
     prepare_certificates,
     prepare_client_certificate,
 )
-from dv_sync_pipeline.emulator.process.identity import (
-    AnyToken,
-    ApplicationUser,
-    IssuedTokens,
-    token_routes,
-)
+from dv_sync_pipeline.emulator.process.identity import AnyToken, IssuedTokens, token_routes
 from dv_sync_pipeline.emulator.process.private_files import write_private
+from dv_sync_pipeline.emulator.process.proofs import ApplicationUser
 from dv_sync_pipeline.emulator.process.server import ServedEnvironment, open_port, serve
 from dv_sync_pipeline.emulator.process.sync_file import (
     Connection,

@@ -51,7 +51,7 @@ def test_what_could_be_added_stands_as_comments():
     text = without_tables("environments:\n  primary: {}\n")
     uncommented = re.sub(r"^# (?=\w+:|  )", "", text, flags=re.MULTILINE)
     settings = yaml.safe_load(uncommented)
-    added = {name: settings[name] for name in ("schedule", "gateway", "alerts")}
+    added = {name: settings[name] for name in ("schedule", "gateway", "live", "alerts")}
 
     Draft202012Validator({**json_schema(), "required": []}).validate(added)
 

@@ -12,12 +12,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from dv_sync_pipeline.emulator.process.identity import (
     AnyToken,
-    ApplicationUser,
     Challenge,
     IssuedTokens,
     TokenAnswer,
-    TokenRequest,
 )
+from dv_sync_pipeline.emulator.process.proofs import ApplicationUser, TokenRequest
 
 URL = "https://localhost:8801"
 TENANT = "11111111-1111-1111-1111-111111111111"

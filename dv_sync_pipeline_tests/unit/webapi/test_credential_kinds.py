@@ -14,12 +14,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from dv_sync_pipeline.emulator.process.identity import (
-    ApplicationUser,
-    Federation,
-    IssuedTokens,
-    TokenRequest,
-)
+from dv_sync_pipeline.emulator.process.identity import IssuedTokens
+from dv_sync_pipeline.emulator.process.proofs import ApplicationUser, Federation, TokenRequest
 from dv_sync_pipeline.errors import AccessError, UnreachableError
 from dv_sync_pipeline_tests.unit.webapi.conftest import ORIGIN
 
