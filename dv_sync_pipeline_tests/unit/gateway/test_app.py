@@ -2,6 +2,8 @@
 
 import json
 import re
+import socket
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -184,6 +186,36 @@ def test_bodies_that_cannot_be_taken_are_refused(open_gateway, ledger, status, a
 
     assert status == answer.status_code
     assert [] == ledger.wake_ups(10)
+
+
+def test_a_body_that_comes_too_slowly_is_refused(open_gateway):
+    """Nobody can keep connections busy by saying nothing."""
+    with open_gateway(body_seconds_max=0.05) as client, half_a_delivery(client) as connection:
+        answer = connection.recv(1000)
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_sender_that_goes_away_is_counted(client):
+    """And breaks nothing."""
+    half_a_delivery(client).close()
+
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        cut_off = figures(client, reason="cut_off")["dv_sync_gateway_requests_refused_total"]
+        if cut_off:
+            break
+    assert 1 == cut_off
+
+
+def half_a_delivery(client):
+    """A connection on which only the head of a delivery was sent."""
+    connection = socket.create_connection((client.base_url.host, client.base_url.port), 10)
+    head = f"POST /wake-ups HTTP/1.1\r\nHost: x\r\nx-dv-sync-key: {KEY}\r\n"
+    connection.sendall(
+        f"{head}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n".encode()
+    )
+    return connection
 
 
 def test_more_at_a_time_than_fits_is_503(client, monkeypatch):
