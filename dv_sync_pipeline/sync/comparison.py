@@ -237,6 +237,11 @@ async def _read(
         pages.append(frame_of_rows(page, columns, where=where))
         done += len(page)
         task.report(f"read {environment.name}", done=done, total=total)
-    # A row that changes while pages are read can come twice; the later one is the newer.
-    id_name = next(iter(columns))
-    return pl.concat(pages).unique(id_name, keep="last", maintain_order=True)
+    return _each_once(pl.concat(pages), id_name=next(iter(columns)))
+
+
+def _each_once(rows: pl.DataFrame, *, id_name: str) -> pl.DataFrame:
+    """A row that changes while pages are read can come twice; the later one is the newer."""
+    if rows[id_name].n_unique() == rows.height:
+        return rows  # No copy of a frame that may have a million rows.
+    return rows.unique(id_name, keep="last", maintain_order=True)

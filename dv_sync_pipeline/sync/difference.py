@@ -105,12 +105,11 @@ def compare(
     `is_first` says that no reconcile was ever completed, so that links may have been lost.
     """
     wanted = projection.wanted.with_row_index(_WANTED)
-    present = present.with_row_index(_PRESENT).with_columns(
-        folded_key(present, mapping, id_name=SECONDARY_ID)
-    )
+    present = present.with_row_index(_PRESENT)
     by_link = _match_by_link(wanted, present, links)
     others = _other_links(links, by_link, present, projection.primary_ids)
-    by_key = _match_by_key(wanted, present, by_link, claimed=others.filter("@is_claimed"))
+    claimed = others.filter("@is_claimed")
+    by_key = _match_by_key(wanted, present, mapping, by_link=by_link, claimed=claimed)
     matches = pl.concat([by_link, by_key], how="diagonal")
     changed, before, equal = _compare_matches(wanted, present, matches, mapping)
     creates, parked = _split_taken(_without(wanted, matches, on=_WANTED), present)
@@ -202,14 +201,18 @@ def _gone(living: pl.DataFrame, present: pl.DataFrame, mapping: TableMapping) ->
 
 
 def _match_by_key(
-    wanted: pl.DataFrame, present: pl.DataFrame, by_link: pl.DataFrame, *, claimed: pl.DataFrame
+    wanted: pl.DataFrame,
+    present: pl.DataFrame,
+    mapping: TableMapping,
+    *,
+    by_link: pl.DataFrame,
+    claimed: pl.DataFrame,
 ) -> pl.DataFrame:
     """Pairs of row numbers that the key finds among the rows that no link has found."""
+    free = _without(_without(present, by_link, on=_PRESENT), claimed, on=_PRESENT)
     # A key that stands twice in the secondary decides nothing.
     candidates = (
-        present.select(_PRESENT, SECONDARY_ID, FOLDED_KEY)
-        .pipe(_without, by_link, on=_PRESENT)
-        .pipe(_without, claimed, on=_PRESENT)
+        free.select(_PRESENT, SECONDARY_ID, folded_key(free, mapping, id_name=SECONDARY_ID))
         .drop_nulls(FOLDED_KEY)
         .unique(FOLDED_KEY, keep="none")
     )
@@ -244,13 +247,14 @@ def _compare_matches(
         pl.any_horizontal(pl.lit(False), *status).alias(STATUS_CHANGED),
     )
     changed = wanted[left.filter(is_different)].drop(_WANTED).hstack(marks)
-    changed = changed.with_columns(_holders(changed, present))
-    before = present[right.filter(is_different)].drop(_PRESENT, FOLDED_KEY)
+    changed = changed.with_columns(_holders(changed, present, mapping))
+    before = present[right.filter(is_different)].drop(_PRESENT)
     return changed, before, matches.height - changed.height
 
 
-def _holders(changed: pl.DataFrame, present: pl.DataFrame) -> pl.Series:
-    shown = present.select(FOLDED_KEY, pl.col(SECONDARY_ID).alias(HOLDER)).unique(FOLDED_KEY)
+def _holders(changed: pl.DataFrame, present: pl.DataFrame, mapping: TableMapping) -> pl.Series:
+    keys = folded_key(present, mapping, id_name=SECONDARY_ID)
+    shown = present.select(keys, pl.col(SECONDARY_ID).alias(HOLDER)).unique(FOLDED_KEY)
     both = changed.select(FOLDED_KEY, SECONDARY_ID).join(
         shown, on=FOLDED_KEY, how="left", maintain_order="left"
     )

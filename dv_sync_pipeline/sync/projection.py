@@ -88,7 +88,8 @@ def project(
     frame = _with_keys(frame, mapping)
     frame = frame.with_columns(_reason(mapping, links).alias(REASON))
     is_parked = pl.col(REASON).is_not_null()
-    wanted = frame.filter(~is_parked)
+    is_whole = frame[REASON].null_count() == frame.height
+    wanted = frame if is_whole else frame.filter(~is_parked)
     return Projection(
         wanted=wanted.select(
             PRIMARY_ID, VERSION, KEY, FOLDED_KEY, *mapping.compared, *_status(mapping)
@@ -141,21 +142,33 @@ def _with_parents(
     frame: pl.DataFrame, mapping: TableMapping, parent_links: Mapping[Parent, pl.DataFrame]
 ) -> pl.DataFrame:
     """Each lookup replaced by the secondary id of its parent; null where there is none yet."""
-    for column in mapping.lookups:
-        frame = frame.join(
-            pl.concat([_references(column, each, parent_links[each]) for each in column.parents]),
-            on=column.name,
-            how="left",
-            maintain_order="left",
-        ).with_columns(
+    return frame.with_columns(
+        each
+        for column in mapping.lookups
+        for each in _parents_of(frame[column.name], column, parent_links)
+    )
+
+
+def _parents_of(
+    shown: pl.Series, column: MappedColumn, parent_links: Mapping[Parent, pl.DataFrame]
+) -> list[pl.Series]:
+    """What one lookup must show, and beside it the parent's key and whether there is no parent.
+
+    Only this one column is joined: a whole frame would be copied for each lookup.
+    """
+    references = [_references(column, each, parent_links[each]) for each in column.parents]
+    return (
+        shown.to_frame()
+        .join(pl.concat(references), on=column.name, how="left", maintain_order="left")
+        .select(
+            pl.col("@parent").alias(column.name),
+            pl.coalesce(_parent_key(column), column.name).alias(_parent_key(column)),
             (pl.col(column.name).is_not_null() & pl.col("@parent").is_null()).alias(
                 _missing(column)
             ),
-            pl.coalesce(_parent_key(column), column.name).alias(_parent_key(column)),
-            pl.col("@parent").alias(column.name),
         )
-        frame = frame.drop("@parent")
-    return frame
+        .get_columns()
+    )
 
 
 def _references(column: MappedColumn, parent: Parent, links: pl.DataFrame) -> pl.DataFrame:
