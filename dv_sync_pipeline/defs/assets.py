@@ -30,7 +30,7 @@ from dv_sync_pipeline.defs.lineage import (
 from dv_sync_pipeline.defs.modes import Mode, RunConfig, work_of
 from dv_sync_pipeline.defs.record import describe_report, record_of
 from dv_sync_pipeline.defs.resources import Engine, Synchronizer
-from dv_sync_pipeline.defs.steps import attempt, run_as_step
+from dv_sync_pipeline.defs.steps import POOL, attempt, run_as_step
 from dv_sync_pipeline.errors import DvSyncError, SchemaMismatchError
 from dv_sync_pipeline.sync.deferral import deferred_lookups, parents_before
 from dv_sync_pipeline.sync.ordering import in_dependency_order
@@ -115,6 +115,7 @@ def _build_deferred_asset(
         group_name=table.group,
         kinds={_KIND},
         tags={"dv_sync/environment": "secondary"},
+        pool=POOL,
     )
     def deferred_lookups_of_table(
         context: dg.AssetExecutionContext,
@@ -155,6 +156,7 @@ def _build_asset(
             "environment": dg.MetadataValue.url(url),
         },
         check_specs=_check_specs(table, key),
+        pool=POOL,
     )
     def synchronized_table(
         context: dg.AssetExecutionContext,

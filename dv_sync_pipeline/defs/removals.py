@@ -19,7 +19,7 @@ from dv_sync_pipeline.defs.checks import (
 from dv_sync_pipeline.defs.lineage import deferred_key, removals_key, secondary_key
 from dv_sync_pipeline.defs.record import describe_removals, record_of
 from dv_sync_pipeline.defs.resources import Engine, Synchronizer
-from dv_sync_pipeline.defs.steps import run_as_step
+from dv_sync_pipeline.defs.steps import POOL, run_as_step
 from dv_sync_pipeline.sync.deferral import deferred_lookups
 from dv_sync_pipeline.sync.ordering import children_of
 from dv_sync_pipeline.sync.report import ProgressListener, TableReport
@@ -65,6 +65,7 @@ def _build_asset(table: TableConfiguration, *, after: Sequence[dg.AssetKey]) -> 
         kinds={"dataverse"},
         tags={"dv_sync/environment": "secondary", "dv_sync/deletes": table.deletes},
         check_specs=[no_parked_rows_spec(key), nothing_held_spec(key)],
+        pool=POOL,
     )
     def removals(
         context: dg.AssetExecutionContext,
