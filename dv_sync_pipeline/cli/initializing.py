@@ -5,7 +5,7 @@ Belongs here: the files, and what is told. Does not belong here: what is propose
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +56,7 @@ def initialize(request: Request, variables: Mapping[str, str], *, as_json: bool)
     file = request.output or request.source or Path("sync.yaml")
     environments = config.parse_environments(taken_over, variables, file=file)
     _check_paths(request, taken_over, variables, environments)
-    looking_at = _silent if as_json else _tell_table
+    looking_at = _silent if as_json else _tell_beginning
     found = asyncio.run(_survey(environments, wanted=request.wanted, looking_at=looking_at))
     proposal = propose(found)
     _check_proposal(proposal)
@@ -108,16 +108,16 @@ def _check_paths(
         )
 
 
-def _silent(_table: str) -> None:
+def _silent(_tables: Sequence[str]) -> None:
     """Programs need no progress."""
 
 
-def _tell_table(table: str) -> None:
-    _tell_line(f"Looking at {table} …")
+def _tell_beginning(tables: Sequence[str]) -> None:
+    _tell_line(f"Looking at {len(tables)} tables of both environments …")
 
 
 async def _survey(
-    environments: Environments, *, wanted: TablesWanted, looking_at: Callable[[str], None]
+    environments: Environments, *, wanted: TablesWanted, looking_at: Callable[[Sequence[str]], None]
 ) -> Survey:
     async with AsyncExitStack() as stack:
         primary, secondary = [

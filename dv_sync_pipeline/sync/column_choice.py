@@ -67,12 +67,13 @@ class ProposedLookup:
 
 
 def propose_columns(facts: TableFacts) -> tuple[str, ...]:
-    """The columns that can be kept equal, by name."""
-    return tuple(
+    """The columns that can be kept equal: the one that people know rows by, then by name."""
+    names = [
         name
         for name in _common(facts)
         if not facts.primary.columns[name].kind.is_lookup and not _obstacle(name, facts)
-    )
+    ]
+    return tuple(sorted(names, key=lambda name: name != facts.primary.primary_name))
 
 
 def propose_lookups(facts: TableFacts, synchronized: Collection[str]) -> tuple[ProposedLookup, ...]:
@@ -155,9 +156,9 @@ def _lookup(name: str, facts: TableFacts, synchronized: Collection[str]) -> Prop
 def _question_about(tables: list[str], *, has_others: bool) -> str:
     if not tables:
         return ""
-    names = " and ".join(tables)
+    names = f"{' and '.join(tables)} {'is' if len(tables) == 1 else 'are'}"
     consequence = "such lookups stay empty" if has_others else "left out"
     return (
-        f"{consequence}, {names} is not synchronized: synchronize it too, or say by which column "
+        f"{consequence}, {names} not synchronized: synchronize it too, or say by which column "
         f"its rows are matched, {{table: {tables[0]}, by: ...}}"
     )

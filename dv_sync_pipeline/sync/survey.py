@@ -13,6 +13,7 @@ from dv_sync_pipeline.sync.drift_rules import Schemas
 from dv_sync_pipeline.webapi.client import Dataverse
 from dv_sync_pipeline.webapi.metadata import TableSchema
 from dv_sync_pipeline.webapi.tables import TableSummary
+from dv_sync_pipeline.webapi.together import together
 
 __all__ = ["GuidEvidence", "Survey", "TableFacts", "TablesWanted", "survey"]
 
@@ -104,26 +105,30 @@ async def survey(
     secondary: Surveyed,
     *,
     wanted: TablesWanted,
-    looking_at: Callable[[str], None],
+    looking_at: Callable[[Sequence[str]], None],
 ) -> Survey:
-    """Look at every wanted table of both sides; `looking_at` is told its name before.
+    """Look at every wanted table of both sides; `looking_at` is told their names before.
 
     Raises `ConfigurationError` for a wanted table that one side lacks.
     """
     ours = {table.name: table for table in await primary.list_tables()}
     theirs = {table.name: table for table in await secondary.list_tables()}
     names = _choose(ours, theirs, wanted)
-    facts: list[TableFacts] = []
-    unreadable: dict[str, str] = {}
-    for name in names:
-        looking_at(name)
+    looking_at(names)
+
+    async def look_at(name: str) -> TableFacts | TableError:
         try:
-            facts.append(await _look_at(primary, secondary, ours[name]))
+            return await _look_at(primary, secondary, ours[name])
         except TableError as error:
-            unreadable[name] = str(error)
+            return error
+
+    # All at once: how many requests are in flight is the clients' affair.
+    findings = dict(zip(names, await together(map(look_at, names)), strict=True))
     return Survey(
-        tables=tuple(facts),
-        unreadable=unreadable,
+        tables=tuple(each for each in findings.values() if isinstance(each, TableFacts)),
+        unreadable={
+            name: str(each) for name, each in findings.items() if isinstance(each, TableError)
+        },
         only_primary=_custom_only(ours, theirs),
         only_secondary=_custom_only(theirs, ours),
     )

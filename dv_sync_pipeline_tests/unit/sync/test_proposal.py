@@ -54,6 +54,14 @@ def test_common_columns_are_mapped():
     assert () == hotel.questions
 
 
+def test_the_name_stands_first():
+    """People know rows by it; the others follow in alphabetical order."""
+    hotel = facts("hotel", NAME, Column("area", ColumnKind.INTEGER))
+    named = on_both_sides(hotel, primary=replace(hotel.primary, primary_name="name"))
+
+    assert ("name", "area", "code") == only_table(named).columns
+
+
 def test_columns_of_one_side_are_told():
     """The primary's would be missed; the secondary's are its own."""
     cost_centre = Column("costcentre", ColumnKind.STRING)
