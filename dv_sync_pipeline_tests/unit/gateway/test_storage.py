@@ -40,7 +40,9 @@ class HeldLedger:
 @asynccontextmanager
 async def storage_of(ledger, *, waiting_max=100, seconds_max=30.0):
     """Storage in front of it, closed in the end."""
-    storage = Storage(ledger.store, waiting_max=waiting_max, seconds_max=seconds_max)
+    storage = Storage(
+        ledger.store, waiting_max=waiting_max, seconds_max=seconds_max, gather_seconds=0
+    )
     try:
         yield storage
     finally:
