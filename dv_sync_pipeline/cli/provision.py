@@ -29,10 +29,11 @@ def provision(
 ) -> int:
     """Show what a synchronization needs and an environment does not have.
 
-    In the secondary: the alternate keys by which rows are matched. In the primary: change tracking,
-    and webhooks that wake the gateway. Without --apply nothing is changed. It may be repeated at
-    any time: what is there already is left alone. The application user of `administrator` in
-    sync.yaml does it, or else those of `credentials`; they need the rights of a system customizer.
+    In the secondary: the alternate keys by which rows are matched, and the column that `status`
+    names. In the primary: change tracking, and webhooks that wake the gateway. Without --apply
+    nothing is changed. It may be repeated at any time: what is there already is left alone. The
+    application user of `administrator` in sync.yaml does it, or else those of `credentials`; they
+    need the rights of a system customizer.
 
     \b
     Exit code  0  nothing is missing, or everything was provided

@@ -34,6 +34,7 @@ class ProvisionKind(StrEnum):
 
     KEY = "alternate key"
     KEY_INDEX = "index of a key"
+    STATUS_COLUMN = "status column"
     CHANGE_TRACKING = "change tracking"
     WEBHOOK = "webhook"
 
@@ -48,7 +49,7 @@ class Provision:
         table: logical name there; "" for what concerns the environment as a whole.
         what: for people, as a noun: `alternate key on contoso_code`.
         why: what it is needed for, or what is wrong with it.
-        columns: of a key.
+        columns: of a key; or the column that is missing.
         failed_key: logical name of a key whose index could not be built before.
 
     """
@@ -118,10 +119,23 @@ async def describe_situation(
 def find_missing(configuration: Configuration, situation: Situation) -> tuple[Provision, ...]:
     """Everything that `provide` has to do, in the order in which it can be done."""
     return (
+        *_missing_status_columns(configuration, situation),
         *_missing_keys(configuration, situation),
         *_missing_tracking(configuration, situation),
         *_missing_webhooks(situation),
     )
+
+
+def _missing_status_columns(
+    configuration: Configuration, situation: Situation
+) -> Iterator[Provision]:
+    why = "the wanted status reason is written there first, with the data"
+    for table in configuration.tables:
+        schema = situation.secondaries[table.table]
+        for name in table.status_columns:
+            if name not in schema.columns:
+                kind, what = ProvisionKind.STATUS_COLUMN, f"column {name}"
+                yield Provision(kind, "secondary", schema.name, what, why, (name,))
 
 
 def _missing_keys(configuration: Configuration, situation: Situation) -> Iterator[Provision]:
@@ -230,6 +244,8 @@ async def _carry_out(administration: Administration, provision: Provision) -> No
     match provision.kind:
         case ProvisionKind.CHANGE_TRACKING:
             await administration.track_changes(provision.table)
+        case ProvisionKind.STATUS_COLUMN:
+            await _create_status_column(administration, provision)
         case ProvisionKind.KEY:
             await administration.create_key(provision.table, provision.columns)
             await _wait_for_key(administration, provision)
@@ -239,6 +255,16 @@ async def _carry_out(administration: Administration, provision: Provision) -> No
             await _wait_for_key(administration, provision)
         case ProvisionKind.WEBHOOK:
             raise AssertionError(provision)
+
+
+async def _create_status_column(administration: Administration, provision: Provision) -> None:
+    (name,) = provision.columns
+    await administration.create_integer_column(
+        provision.table,
+        name,
+        title="Status reason wanted",
+        description="The status reason that this row has in the primary. Written by dv-sync.",
+    )
 
 
 async def _wait_for_key(administration: Administration, provision: Provision) -> None:

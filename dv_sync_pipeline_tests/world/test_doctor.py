@@ -433,6 +433,19 @@ def test_a_key_that_is_missing(patient):
     assert "dv-sync provision --apply" in finding.mend
 
 
+def test_a_status_column_that_is_missing(patient):
+    """And what provides it."""
+    patient.change("table: contoso_room\n", "table: contoso_room\n    status: {column: x_wanted}\n")
+
+    (finding,) = [each for each in patient.findings() if each.level is not Level.OK]
+
+    assert (Level.PROBLEM, "secondary: the table contoso_room has no column x_wanted") == (
+        finding.level,
+        finding.what,
+    )
+    assert "dv-sync provision --apply" in finding.mend
+
+
 def test_change_tracking_is_off(patient):
     """A new table, say: its changes wait for the night."""
     store = patient.pair.primary.store

@@ -199,6 +199,26 @@ def test_updates_of_mapped_columns_and_the_state_wake(woken):
     )
 
 
+def test_the_column_of_the_wanted_status(terminal):
+    """Where `status` names one that is not there: whole numbers, which may be empty."""
+    file = terminal.pair.folder / "sync.yaml"
+    wanted = "table: contoso_room\n    status: {column: dept_wanted}\n"
+    file.write_text(file.read_text().replace("table: contoso_room\n", wanted))
+
+    _, missing = terminal.type("provision")
+    code, shown = terminal.type("provision", "--apply")
+    assert 0 == code, shown
+
+    assert ("secondary", "contoso_room", "column dept_wanted") == whats(missing["missing"])[0]
+    path = "/EntityDefinitions(LogicalName='contoso_room')/Attributes"
+    types = {
+        each["LogicalName"]: (each["AttributeTypeName"]["Value"], each["RequiredLevel"]["Value"])
+        for each in terminal.seen(terminal.pair.secondary, path)
+    }
+    assert ("IntegerType", "None") == types["dept_wanted"]
+    assert (0, {"missing": []}) == terminal.type("provision")
+
+
 def test_who_lacks_the_rights_is_told(terminal):
     """Each thing with the reason; the key of the gateway nowhere."""
     store = terminal.pair.primary.store

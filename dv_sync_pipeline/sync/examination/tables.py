@@ -4,7 +4,7 @@ Belongs here: one small function for each check; which are made stands in `check
 belong here: rights (`rights.py`), and rules on columns (`sync/drift_rules.py`).
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 
 from dv_sync_pipeline.errors import SchemaMismatchError
 from dv_sync_pipeline.sync.drift import DriftKind, Effect, SchemaDifference
@@ -51,7 +51,7 @@ async def check_change_tracking(table: ExaminedTable) -> list[Remark]:
 
 
 _KEY_KINDS = (DriftKind.KEY_MISSING, DriftKind.KEY_NOT_ACTIVE)
-_PROVIDED = "dv-sync provision --apply builds the key; or name another one in sync.yaml"
+_PROVISION = "Let dv-sync provision --apply create it, or name another one in sync.yaml"
 _LEVELS = {Effect.STOPS: Level.PROBLEM, Effect.WARNS: Level.WARNING, Effect.TELLS: Level.OK}
 
 
@@ -59,7 +59,8 @@ async def check_columns(table: ExaminedTable) -> list[Remark]:
     """Columns, types, keys, choices and status reasons of both sides fit together."""
     schemas = Schemas(await table.primary_schema(), await table.secondary_schema())
     drift = find_drift(table.settings, schemas=schemas, targets=table.targets)
-    remarks = [_remark(difference) for difference in drift]
+    provided = {f"{table.settings.target}.{name}" for name in table.settings.status_columns}
+    remarks = [_remark(difference, provided=provided) for difference in drift]
     if all(difference.effect is not Effect.STOPS for difference in drift):
         remarks += _other_disagreements(table, schemas)
     if all(remark.level is Level.OK for remark in remarks):
@@ -67,9 +68,13 @@ async def check_columns(table: ExaminedTable) -> list[Remark]:
     return remarks
 
 
-def _remark(difference: SchemaDifference) -> Remark:
+def _remark(difference: SchemaDifference, *, provided: Collection[str]) -> Remark:
+    """`provided` are the columns, each with its table, that `dv-sync provision` can create."""
+    can_be_provided = difference.kind in _KEY_KINDS or (
+        difference.kind is DriftKind.COLUMN_GONE and difference.part in provided
+    )
+    mend = _PROVISION if can_be_provided else difference.mend
     place = f"{difference.environment}: {difference.what}"
-    mend = _PROVIDED if difference.kind in _KEY_KINDS else difference.mend
     return Remark(_LEVELS[difference.effect], place, difference.why, mend)
 
 
