@@ -1,13 +1,19 @@
-"""Every reason for which a request is turned away, with the status it is answered with.
+"""Every reason for which a request is turned away, and how it is answered.
 
-Belongs here: the table. What is refused is decided where it is read. No text repeats anything that
-the sender said, and none tells what is behind the gateway.
+Belongs here: the table, and the answer. What is refused is decided where it is read. No text says
+again what the sender said, and none tells what is behind the gateway.
 """
 
 from enum import Enum
 from http import HTTPStatus
 
-__all__ = ["Refusal"]
+from starlette.responses import JSONResponse, Response
+
+__all__ = ["Refusal", "refusal_response"]
+
+_CLOSE = {"connection": "close"}
+"""The rest of the body is not waited for."""
+_TRY_AGAIN = {"retry-after": "1"}
 
 
 class Refusal(Enum):
@@ -45,3 +51,9 @@ class Refusal(Enum):
     def reason(self) -> str:
         """As in the metrics."""
         return self.name.lower()
+
+
+def refusal_response(refusal: Refusal) -> Response:
+    """The answer: the reason, and nothing of what was sent."""
+    headers = _TRY_AGAIN if refusal.is_passing else _CLOSE
+    return JSONResponse({"refused": refusal.text}, refusal.status, headers=headers)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from dv_sync_pipeline.errors import ConfigurationError
-from dv_sync_pipeline.gateway import app
+from dv_sync_pipeline.gateway import receiver
 from dv_sync_pipeline.gateway.app import create_application
 from dv_sync_pipeline.sync.ledger import Ledger
 from dv_sync_pipeline_tests.worlds.gateway import (
@@ -133,11 +133,15 @@ def test_keys_may_come_from_files(open_gateway, tmp_path):
     assert 202 == answer.status_code
 
 
-@pytest.mark.parametrize("keys", [[], ["${UNSET:-}"], ["${UNSET:-short}"]])
-def test_a_gateway_without_a_good_key_does_not_start(open_gateway, keys):
-    """It says how to make one."""
+@pytest.mark.parametrize(
+    "no_good",
+    [{"keys": []}, {"keys": ["${UNSET:-}"]}, {"keys": ["${KEY}"], "key_files": ["short"]}],
+)
+def test_a_gateway_without_a_good_key_does_not_start(open_gateway, tmp_path, no_good):
+    """It says how to make one; a weak one beside a good one is no good either."""
+    (tmp_path / "short").write_text("easily guessed")
     with pytest.raises(ConfigurationError, match="token_urlsafe"):
-        open_gateway(keys=keys)
+        open_gateway(**no_good)
 
 
 def test_a_key_in_the_file_is_refused(open_gateway):
@@ -220,7 +224,7 @@ def half_a_delivery(client):
 
 def test_more_at_a_time_than_fits_is_503(client, monkeypatch):
     """At once, before their bodies are read; the next moment may have room."""
-    monkeypatch.setattr(app, "_IN_PROGRESS_MAX", 0)
+    monkeypatch.setattr(receiver, "_IN_PROGRESS_MAX", 0)
     full = post(client)
     monkeypatch.undo()
 
