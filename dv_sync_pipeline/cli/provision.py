@@ -50,7 +50,9 @@ def provision(
         setup_output.print_removed(removed, as_json=as_json)
         return setup.exit_code_of_provided(())
     if is_applied:
-        provided = setup.provide_missing(surroundings, gateway_url=gateway_url)
+        provided = setup.provide_missing(
+            surroundings, gateway_url=gateway_url, listener=setup_output.print_beginning
+        )
         setup_output.print_provided(provided, as_json=as_json)
         return setup.exit_code_of_provided(provided)
     missing = setup.find_what_is_missing(surroundings, gateway_url=gateway_url)

@@ -8,6 +8,7 @@ here: what is missing and how it is provided (`sync/provisioning.py`), how it is
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias, TypeVar
 
@@ -29,6 +30,7 @@ from dv_sync_pipeline.webapi.client import DataverseClient
 from dv_sync_pipeline.webapi.steps import RegistrationChange
 
 __all__ = [
+    "Missing",
     "exit_code_of_missing",
     "exit_code_of_provided",
     "find_what_is_missing",
@@ -41,24 +43,41 @@ _Work: TypeAlias = Callable[[DataverseClient, DataverseClient], Awaitable[_Resul
 """Given the primary and the secondary."""
 
 
-def find_what_is_missing(
-    surroundings: Surroundings, *, gateway_url: str | None
-) -> tuple[Provision, ...]:
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What a look at both environments came to.
+
+    Attributes:
+        provisions: what is missing.
+        knows_gateway: whether webhooks were considered: without a gateway there are none.
+
+    """
+
+    provisions: tuple[Provision, ...]
+    knows_gateway: bool
+
+
+def find_what_is_missing(surroundings: Surroundings, *, gateway_url: str | None) -> Missing:
     """What `provide_missing` would provide; nothing is changed."""
     configuration = surroundings.configuration()
     gateway = _gateway(configuration, url=gateway_url)
 
-    async def find(primary: DataverseClient, secondary: DataverseClient) -> tuple[Provision, ...]:
+    async def find(primary: DataverseClient, secondary: DataverseClient) -> Missing:
         situation = await describe_situation(
             configuration, primary=primary, secondary=secondary, gateway=gateway
         )
-        return find_missing(configuration, situation)
+        return Missing(find_missing(configuration, situation), gateway is not None)
 
     return _with_both(surroundings, configuration, find)
 
 
-def provide_missing(surroundings: Surroundings, *, gateway_url: str | None) -> list[Provided]:
-    """Provide what is missing, and tell what became of each."""
+def provide_missing(
+    surroundings: Surroundings,
+    *,
+    gateway_url: str | None,
+    listener: Callable[[Provision], None] = lambda _provision: None,
+) -> list[Provided]:
+    """Provide what is missing, and tell what became of each; the listener hears what is begun."""
     configuration = surroundings.configuration()
     gateway = _gateway(configuration, url=gateway_url)
 
@@ -72,6 +91,7 @@ def provide_missing(surroundings: Surroundings, *, gateway_url: str | None) -> l
             find_missing(configuration, situation),
             administrations={each.name: each.administration for each in (primary, secondary)},
             wanted=situation.wanted,
+            listener=listener,
         )
 
     return _with_both(surroundings, configuration, find_and_provide)
@@ -90,9 +110,9 @@ def remove_webhooks(surroundings: Surroundings) -> tuple[RegistrationChange, ...
     return asyncio.run(remove())
 
 
-def exit_code_of_missing(missing: Sequence[Provision]) -> int:
+def exit_code_of_missing(missing: Missing) -> int:
     """0 when nothing is missing."""
-    return DIFFERENCES_REMAIN if missing else DONE
+    return DIFFERENCES_REMAIN if missing.provisions else DONE
 
 
 def exit_code_of_provided(provided: Sequence[Provided]) -> int:

@@ -3,37 +3,56 @@
 Belongs here: layout and words of this command. Every text passes through `redact` on its way out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import click
 from rich.text import Text
 
 from dv_sync_pipeline.cli.complaints import describe_as_json, describe_as_text
 from dv_sync_pipeline.cli.output import console_for_people, print_json_document
+from dv_sync_pipeline.cli.setup import Missing
 from dv_sync_pipeline.redact import redact
 from dv_sync_pipeline.sync.provisioning import Provided, Provision
 from dv_sync_pipeline.webapi.steps import RegistrationChange
 
-__all__ = ["print_missing", "print_provided", "print_removed"]
+__all__ = ["print_beginning", "print_missing", "print_provided", "print_removed"]
 
 
-def print_missing(missing: Sequence[Provision], *, as_json: bool) -> None:
+def print_missing(missing: Missing, *, as_json: bool) -> None:
     """What is missing, by environment."""
     if as_json:
-        print_json_document({"missing": missing})
+        print_json_document({"missing": missing.provisions})
         return
     console = console_for_people()
-    if not missing:
-        console.print("Nothing is missing.")
-        return
     environment = ""
-    for each in missing:
+    for each in missing.provisions:
         if each.environment != environment:
             environment = each.environment
             console.print(Text(environment, style="bold"))
         console.print(Text(redact(f"  {_title(each)}")))
         console.print(Text(redact(f"      {each.why}"), style="dim"))
-    things = "One thing is" if len(missing) == 1 else f"{len(missing)} things are"
-    console.print(f"\n{things} missing. To provide them: dv-sync provision --apply")
+    for line in _conclusions(missing):
+        console.print(line)
+
+
+def _conclusions(missing: Missing) -> Iterator[str]:
+    if not missing.knows_gateway:
+        yield "Webhooks are left out: gateway.url in sync.yaml names no gateway."
+    match len(missing.provisions):
+        case 0:
+            yield "Nothing is missing."
+        case 1:
+            yield f"One thing is missing. {_NEXT}"
+        case number:
+            yield f"{number} things are missing. {_NEXT}"
+
+
+_NEXT = "To provide it: dv-sync provision --apply"
+
+
+def print_beginning(provision: Provision) -> None:
+    """That it is being provided, on standard error: an index may take minutes."""
+    click.echo(redact(f"… {provision.environment}  {_title(provision)}"), err=True)
 
 
 def print_provided(provided: Sequence[Provided], *, as_json: bool) -> None:

@@ -65,14 +65,12 @@ class ApplicationUserRow:
 
     Attributes:
         name: full name.
-        application_id: client id; "" for a person's user.
         is_disabled: may do nothing.
         roles: names of the security roles that it holds itself.
 
     """
 
     name: str
-    application_id: str
     is_disabled: bool
     roles: tuple[str, ...]
 
@@ -81,13 +79,12 @@ async def find_user(transport: Transport, user_id: str) -> ApplicationUserRow:
     """The user with its own roles; those of its teams count too, but are not listed."""
     resource = address(
         row("systemusers", user_id),
-        select="fullname,applicationid,isdisabled",
+        select="fullname,isdisabled",
         expand="systemuserroles_association($select=name)",
     )
     found = await _read(transport, resource, _User)
     return ApplicationUserRow(
         name=found.fullname or "",
-        application_id=found.applicationid or "",
         is_disabled=bool(found.isdisabled),
         roles=tuple(sorted(role.name for role in found.systemuserroles_association)),
     )
@@ -135,7 +132,6 @@ class _Role(msgspec.Struct):
 class _User(msgspec.Struct):
     systemuserroles_association: list[_Role]
     fullname: str | None = None
-    applicationid: str | None = None
     isdisabled: bool | None = None
 
 

@@ -263,6 +263,22 @@ def test_clocks_that_disagree(patient, seconds, direction):
     assert f"s {direction} that of the environment" in complaint[4]
 
 
+def test_more_requests_than_recommended(patient):
+    """The environment says how many it wants at a time (DATAVERSE 9.1)."""
+    patient.pair.primary.headers = {"x-ms-dop-hint": "3"}
+    patient.pair.secondary.headers = {"x-ms-dop-hint": "3"}
+
+    assert {
+        (
+            "warning",
+            "limits",
+            "primary",
+            "",
+            "requests_in_flight is 4, the environment recommends 3 a user",
+        )
+    } == patient.complaints()
+
+
 def test_changes_that_are_forgotten_soon(patient):
     """The organisation decides for how long a delta token lives (DATAVERSE 7.3)."""
     patient.pair.primary.store.database.execute(

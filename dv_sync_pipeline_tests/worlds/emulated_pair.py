@@ -41,6 +41,7 @@ class Side:
         user: id of the application user; administrators may do everything.
         users: client id → id of its application user; if given, Entra knows no others.
         seconds_ahead: by how much its clock is wrong.
+        headers: what else every answer bears.
         asked: every request, as method and path with query.
         switches: behaviours of Dataverse that could not be verified.
 
@@ -52,6 +53,7 @@ class Side:
     asked: list[str] = field(default_factory=list)
     users: dict[str, str] = field(default_factory=dict)
     seconds_ahead: float = 0.0
+    headers: dict[str, str] = field(default_factory=dict)
     switches: Switches = field(init=False)
 
     def __post_init__(self) -> None:
@@ -100,6 +102,7 @@ class _Noting(httpx.AsyncBaseTransport):
         self._side.asked.append(f"{request.method} {request.url.raw_path.decode()}")
         answer = await self._inner.handle_async_request(request)
         moment = datetime.now(UTC) + timedelta(seconds=self._side.seconds_ahead)
+        answer.headers.update(self._side.headers)
         answer.headers["date"] = format_datetime(moment, usegmt=True)
         return answer
 
