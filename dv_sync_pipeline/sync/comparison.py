@@ -5,13 +5,14 @@ Belongs here: what `reconcile`, `plan` and `verify` have in common. It writes no
 
 import asyncio
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import polars as pl
 
 from dv_sync_pipeline.config import TableConfiguration
+from dv_sync_pipeline.sync.contents import Contents
 from dv_sync_pipeline.sync.difference import Difference, compare
 from dv_sync_pipeline.sync.ledger import Ledger
 from dv_sync_pipeline.sync.mapping import (
@@ -23,6 +24,7 @@ from dv_sync_pipeline.sync.mapping import (
     TableMapping,
 )
 from dv_sync_pipeline.sync.projection import (
+    CONTENTS_SCHEMA,
     LINKS_SCHEMA,
     MESSAGE,
     REASON,
@@ -41,6 +43,7 @@ __all__ = [
     "Sides",
     "TablePass",
     "compare_sides",
+    "compare_with_contents",
     "links_of",
     "names_to_read",
 ]
@@ -143,7 +146,24 @@ async def compare_sides(task: TablePass) -> Comparison:
     )
     is_first = task.ledger.verified_through(task.table) is None
     sides = Sides(began, rows, present, task.ledger.links(task.table), is_first=is_first)
-    return sides.compare(mapping, parent_links=task.parent_links)
+    return await compare_with_contents(task, sides, parent_links=task.parent_links)
+
+
+async def compare_with_contents(
+    task: TablePass, sides: "Sides", *, parent_links: Mapping[Parent, pl.DataFrame]
+) -> Comparison:
+    """Compare; images and files of which nothing is known are read on both sides first."""
+    contents = Contents(task.mapping, task.primary, task.secondary, task.ledger)
+    known = contents.known
+    sides = replace(sides, contents=known)
+    comparison = sides.compare(task.mapping, parent_links=parent_links)
+    if not contents.names:
+        return comparison
+    proven = await contents.prove_equal(comparison.difference, known=known)
+    if proven.is_empty():
+        return comparison
+    sides = replace(sides, contents=pl.concat([known, proven]))
+    return sides.compare(task.mapping, parent_links=parent_links)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +176,7 @@ class Sides:
         present: rows of the secondary, with those of `TableMapping.secondary_columns`.
         links: the links of the rows that are compared.
         other_links: links of other rows of the table that these rows look up.
+        contents: images and files that are known to be equal.
         is_first: no reconcile of the table was ever completed, so that links may have been lost.
 
     """
@@ -166,6 +187,7 @@ class Sides:
     links: pl.DataFrame
     other_links: pl.DataFrame = field(default_factory=LINKS_SCHEMA.to_frame)
     is_first: bool = False
+    contents: pl.DataFrame = field(default_factory=CONTENTS_SCHEMA.to_frame)
 
     def compare(
         self, mapping: TableMapping, *, parent_links: Mapping[Parent, pl.DataFrame]
@@ -181,7 +203,13 @@ class Sides:
     def _compare(
         self, mapping: TableMapping, parent_links: Mapping[Parent, pl.DataFrame]
     ) -> Comparison:
-        projection = project(self.rows, mapping, links=self.links, parent_links=parent_links)
+        projection = project(
+            self.rows,
+            mapping,
+            links=self.links,
+            parent_links=parent_links,
+            contents=self.contents,
+        )
         difference = compare(
             projection, self.present, mapping, links=self.links, is_first=self.is_first
         )

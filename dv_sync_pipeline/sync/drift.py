@@ -35,6 +35,7 @@ class DriftKind(StrEnum):
     NOT_WRITABLE = "not writable"
     DIGITS_LOST = "digits lost"
     TEXT_SHORTER = "text shorter"
+    FILE_SMALLER = "file smaller"
     CHOICES_MISSING = "choices missing"
     TARGET_MISSING = "lookup points elsewhere"
     KEY_MISSING = "key missing"
@@ -58,6 +59,7 @@ EFFECTS: Mapping[DriftKind, Effect] = {
     # It would be rounded, found different, and written again in every run.
     DriftKind.DIGITS_LOST: Effect.STOPS,
     DriftKind.TEXT_SHORTER: Effect.WARNS,
+    DriftKind.FILE_SMALLER: Effect.WARNS,
     DriftKind.CHOICES_MISSING: Effect.WARNS,
     DriftKind.TARGET_MISSING: Effect.STOPS,
     DriftKind.KEY_MISSING: Effect.STOPS,

@@ -193,7 +193,8 @@ def _access(pair: _Pair) -> Iterator[SchemaDifference]:
         yield _in_secondary(
             pair, DriftKind.NOT_READABLE, "cannot be read back", readable, describe(target)
         )
-    if not (target.valid_for_create and target.valid_for_update):
+    # Content travels by requests of its own, whatever rows may carry (DATAVERSE 3.3).
+    if not (target.is_content or (target.valid_for_create and target.valid_for_update)):
         yield _in_secondary(
             pair, DriftKind.NOT_WRITABLE, "cannot be written", writable, describe(target)
         )
@@ -248,6 +249,19 @@ def _length(pair: _Pair) -> Iterator[SchemaDifference]:
         )
 
 
+def _size(pair: _Pair) -> Iterator[SchemaDifference]:
+    source, target = pair.source.max_kilobytes, pair.target.max_kilobytes
+    if source is not None and target is not None and source > target:
+        yield _in_secondary(
+            pair,
+            DriftKind.FILE_SMALLER,
+            f"takes smaller files than {pair.primary.name}.{pair.source.name}",
+            f"{source:,} kB as in the primary",
+            f"{target:,} kB",
+            mend="Let it take larger ones; until then, rows with larger files are parked",
+        )
+
+
 def _choices(pair: _Pair) -> Iterator[SchemaDifference]:
     wanted = {pair.choices.get(option, option) for option in pair.source.options}
     missing = wanted - pair.target.options
@@ -264,7 +278,7 @@ def _choices(pair: _Pair) -> Iterator[SchemaDifference]:
 
 _Rule = Callable[[_Pair], Iterator[SchemaDifference]]
 _STOPPING_RULES: Sequence[_Rule] = (_access, _synchronized_types, _one_family, _digits)
-_FITTING_RULES: Sequence[_Rule] = (_length, _choices)
+_FITTING_RULES: Sequence[_Rule] = (_length, _size, _choices)
 
 
 def _in_primary(
@@ -474,6 +488,7 @@ def describe(column: Column) -> str:
     parts = [
         value_type.family if value_type else column.kind.value,
         f"up to {column.max_length} characters" if column.max_length is not None else "",
+        f"up to {column.max_kilobytes:,} kB" if column.max_kilobytes is not None else "",
         f"{column.precision} digits after the point" if column.precision is not None else "",
         f"behaving as {column.date_time_behavior}" if column.date_time_behavior else "",
         f"one of {_numbers(column.options)}" if column.options else "",

@@ -176,6 +176,11 @@ class TableMapping:
         return tuple(column for column in self.columns if column.parents)
 
     @property
+    def contents(self) -> tuple[MappedColumn, ...]:
+        """The mapped image and file columns, whose content travels on its own."""
+        return tuple(column for column in self.columns if column.target.is_content)
+
+    @property
     def own(self) -> Parent:
         """The table itself, as the parent of its own rows."""
         return Parent(self.table, self.secondary.name)
@@ -418,7 +423,7 @@ def _is_equal_by_itself(source: Column, target: Column) -> bool:
 
 def _constant(name: str, value: Constant, secondary: TableSchema) -> ConstantColumn:
     target = secondary.columns[name]
-    if target.kind not in VALUE_TYPES or target.kind.is_lookup:
+    if target.kind not in VALUE_TYPES or target.kind.is_lookup or target.is_content:
         raise _unfit_constant(name, secondary, why=f"it is of type {target.kind}")
     try:
         return ConstantColumn(

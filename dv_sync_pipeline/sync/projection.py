@@ -25,7 +25,19 @@ from dv_sync_pipeline.sync.report import ParkedReason
 from dv_sync_pipeline.sync.status import in_numbers_of_the_secondary
 from dv_sync_pipeline.sync.values import fold_keys, map_choices, reference
 
-__all__ = ["LINKS_SCHEMA", "MESSAGE", "REASON", "Projection", "folded_key", "project"]
+__all__ = [
+    "COLUMN",
+    "CONTENTS_SCHEMA",
+    "HERE",
+    "LINKS_SCHEMA",
+    "MESSAGE",
+    "NEW_CONTENT",
+    "REASON",
+    "THERE",
+    "Projection",
+    "folded_key",
+    "project",
+]
 
 LINKS_SCHEMA = pl.Schema(
     {
@@ -38,6 +50,16 @@ LINKS_SCHEMA = pl.Schema(
     }
 )
 """A frame of links: one row for each primary row whose secondary row is known or intended."""
+
+COLUMN, HERE, THERE = "@column", "@here", "@there"
+
+CONTENTS_SCHEMA = pl.Schema(
+    {PRIMARY_ID: pl.String(), COLUMN: pl.String(), HERE: pl.String(), THERE: pl.String()}
+)
+"""A frame of contents known to be equal: what the primary shows of one, and what the secondary."""
+
+NEW_CONTENT = "new: "
+"""Before what the primary shows of content that the secondary does not have."""
 
 REASON = "@reason"
 MESSAGE = "@message"
@@ -74,17 +96,20 @@ def project(
     *,
     links: pl.DataFrame,
     parent_links: Mapping[Parent, pl.DataFrame],
+    contents: pl.DataFrame | None = None,
 ) -> Projection:
     """Project every row of the primary.
 
     `rows` has the columns of `mapping.primary_columns`; `links` are the table's own, `parent_links`
-    those of the tables that it looks up; all as `LINKS_SCHEMA`.
+    those of the tables that it looks up; all as `LINKS_SCHEMA`. `contents` are known to be equal,
+    as `CONTENTS_SCHEMA`.
     """
     if VERSION not in rows.columns:
         rows = rows.with_columns(pl.lit(0, pl.Int64).alias(VERSION))
     frame = _with_parents(rows, mapping, parent_links)
     frame = _with_constants(_with_choices(frame, mapping), mapping)
     frame = _with_status(frame, mapping)
+    frame = _with_contents(frame, mapping, contents)
     frame = _with_keys(frame, mapping)
     frame = frame.with_columns(_reason(mapping, links).alias(REASON))
     is_parked = pl.col(REASON).is_not_null()
@@ -104,6 +129,23 @@ def project(
 
 def _status(mapping: TableMapping) -> list[str]:
     return list(STATUS_COLUMNS) if mapping.has_status else []
+
+
+def _with_contents(
+    frame: pl.DataFrame, mapping: TableMapping, contents: pl.DataFrame | None
+) -> pl.DataFrame:
+    """What the secondary must show of each content; it cannot yet if that is new."""
+    contents = CONTENTS_SCHEMA.to_frame() if contents is None else contents
+    for column in mapping.contents:
+        name = pl.col(column.name)
+        known = contents.filter(pl.col(COLUMN) == column.name).select(
+            PRIMARY_ID, pl.col(HERE).alias(column.name), THERE
+        )
+        frame = frame.join(
+            known, on=[PRIMARY_ID, column.name], how="left", maintain_order="left"
+        ).with_columns(pl.coalesce(THERE, pl.lit(NEW_CONTENT) + name).alias(column.name))
+        frame = frame.drop(THERE)
+    return frame
 
 
 def _with_status(frame: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """Why the secondary refuses a write, as a data steward understands it.
 
-Belongs here: Dataverse's codes as reasons to park a row, and when a refusal is about our role and
-not about rows. Does not belong here: parking.
+Belongs here: Dataverse's codes as reasons to park a row, when a refusal is about our role and not
+about rows, and how often an unknown outcome is tried again. Does not belong here: parking.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,7 +10,13 @@ from dv_sync_pipeline.errors import RequestRefusedError
 from dv_sync_pipeline.sync.report import ParkedReason
 from dv_sync_pipeline.webapi.write import Outcome
 
-__all__ = ["reason_of", "stop_without_privilege"]
+__all__ = ["ATTEMPTS_MAX", "TOO_LARGE", "reason_of", "stop_without_privilege"]
+
+ATTEMPTS_MAX = 3
+"""How often a write is sent whose outcome stays unknown."""
+
+TOO_LARGE = "0x80044a02"
+"""For a file that is larger than its column takes; we do not even send such a one."""
 
 _REASONS: Mapping[str, ParkedReason] = {
     "0x80060892": ParkedReason.DUPLICATE_KEY,
@@ -28,6 +34,7 @@ _REASONS: Mapping[str, ParkedReason] = {
     "0x80048306": ParkedReason.NO_PRIVILEGE,
     "0x80040231": ParkedReason.NO_PRIVILEGE,
     "0x80040265": ParkedReason.REFUSED_BY_LOGIC,
+    TOO_LARGE: ParkedReason.FILE_TOO_LARGE,
     "0x80048d21": ParkedReason.HAS_CHILDREN,
     "0x80040227": ParkedReason.HAS_CHILDREN,
 }

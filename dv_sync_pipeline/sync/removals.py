@@ -19,9 +19,8 @@ from dv_sync_pipeline.errors import RequestFailedError, SchemaMismatchError
 from dv_sync_pipeline.sync.comparison import TablePass
 from dv_sync_pipeline.sync.guards import HeldLists, Removal, RemovalList
 from dv_sync_pipeline.sync.mapping import MappedColumn
-from dv_sync_pipeline.sync.refusals import reason_of
+from dv_sync_pipeline.sync.refusals import ATTEMPTS_MAX, reason_of
 from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow, ParkedWork
-from dv_sync_pipeline.sync.writer import ATTEMPTS_MAX
 from dv_sync_pipeline.webapi.client import Row
 from dv_sync_pipeline.webapi.dependents import DeleteRule, Dependent
 from dv_sync_pipeline.webapi.metadata import TableSchema

@@ -69,6 +69,7 @@ class ParkedReason(StrEnum):
     KEYS_EXCHANGED = "keys exchanged"
     MISSING_PARENT = "missing parent"
     VALUE_TOO_LONG = "value too long"
+    FILE_TOO_LARGE = "file too large"
     CHOICE_UNKNOWN = "choice unknown"
     VALUE_OUT_OF_RANGE = "value out of range"
     STATUS_REFUSED = "status refused"

@@ -5,7 +5,7 @@ other change. Does not belong here: which steps are allowed (`status.py`), or pa
 refused (`writer.py`).
 """
 
-from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -66,15 +66,25 @@ class States:
         Whether inactive rows may be changed is not the same everywhere (DATAVERSE 12): the code of
         the refusal tells.
         """
-        outcomes = await self._update(writes, expected, proof=proof)
+
+        async def write(rows: pl.DataFrame) -> list[Outcome]:
+            ids = set(rows[SECONDARY_ID])
+            due = [each for each in writes if each.id in ids]
+            return await self._update(due, rows, proof=proof)
+
+        return await self.write_awake(expected, write)
+
+    async def write_awake(
+        self, expected: pl.DataFrame, write: Callable[[pl.DataFrame], Awaitable[list[Outcome]]]
+    ) -> list[Outcome]:
+        """As `change`, for any way to write to rows."""
+        outcomes = await write(expected)
         asleep = {each.id for each in outcomes if each.code in INACTIVE_CODES}
         if not (asleep and self._is_ours):
             return outcomes
-        rows = _of(expected, asleep)
-        stubborn = await self._wake(rows)
+        stubborn = await self._wake(_of(expected, asleep))
         awake = asleep - {outcome.id for outcome in stubborn}
-        again = [write for write in writes if write.id in awake]
-        done = await self._update(again, _of(rows, awake), proof=proof)
+        done = await write(_of(expected, awake))
         return [*(each for each in outcomes if each.id not in asleep), *stubborn, *done]
 
     async def _wake(self, rows: pl.DataFrame) -> list[Outcome]:

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from dv_sync_pipeline.sync.comparison import Comparison, Sides, TablePass, names_to_read
+from dv_sync_pipeline.sync.comparison import (
+    Comparison,
+    Sides,
+    TablePass,
+    compare_with_contents,
+    names_to_read,
+)
 from dv_sync_pipeline.sync.feed import columns_of_changes
 from dv_sync_pipeline.sync.ledger.waiting import PARENT_ID
 from dv_sync_pipeline.sync.mapping import PRIMARY_ID, SECONDARY_ID, Parent, TableMapping
@@ -78,7 +84,7 @@ async def compare_touched(task: TablePass, touched: Touched) -> tuple[Touched, C
         more = await read_touched(task, others)
         return await compare_touched(task, touched.joined_with(more))
     sides = Sides(began, touched.rows, present, links, parents.own)
-    return touched, sides.compare(mapping, parent_links=parents.links)
+    return touched, await compare_with_contents(task, sides, parent_links=parents.links)
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,9 @@ VALUE_TYPES: Mapping[ColumnKind, ValueType] = {
     ColumnKind.CUSTOMER: _ROW,
     ColumnKind.OWNER: _ROW,
     ColumnKind.UNIQUE_IDENTIFIER: ValueType("identifier", pl.String, _lower_case),
+    # Content itself is never in a frame: only what changes whenever it does.
+    ColumnKind.IMAGE: ValueType("image", pl.String, _as_it_is, to_wire=str),
+    ColumnKind.FILE: ValueType("file", pl.String, _lower_case),
 }
 """Every kind that can be synchronized; the others are refused when the mapping is checked."""
 

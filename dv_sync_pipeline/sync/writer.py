@@ -16,6 +16,7 @@ import polars as pl
 
 from dv_sync_pipeline.errors import RequestFailedError
 from dv_sync_pipeline.sync.comparison import TablePass, links_of, names_to_read
+from dv_sync_pipeline.sync.contents import Contents
 from dv_sync_pipeline.sync.difference import CHANGED, Difference
 from dv_sync_pipeline.sync.key_changes import key_moves
 from dv_sync_pipeline.sync.mapping import (
@@ -26,7 +27,7 @@ from dv_sync_pipeline.sync.mapping import (
     VERSION,
 )
 from dv_sync_pipeline.sync.projection import folded_key
-from dv_sync_pipeline.sync.refusals import reason_of, stop_without_privilege
+from dv_sync_pipeline.sync.refusals import ATTEMPTS_MAX, reason_of, stop_without_privilege
 from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow
 from dv_sync_pipeline.sync.states import ACTIVE, States, with_present_status
 from dv_sync_pipeline.sync.values import frame_of_rows, split_reference
@@ -34,9 +35,6 @@ from dv_sync_pipeline.webapi.metadata import ColumnKind, TableSchema
 from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, Reference, RowWrite
 
 __all__ = ["Written", "apply"]
-
-ATTEMPTS_MAX = 3
-"""How often a write is sent whose outcome stays unknown."""
 
 _WITH_DEFAULT = frozenset({ColumnKind.BOOLEAN, ColumnKind.CHOICE, ColumnKind.MULTI_CHOICE})
 """Kinds whose columns may have a default, which takes the place of a null that is not sent."""
@@ -91,7 +89,9 @@ class _Writer:
         self._schema = task.mapping.secondary
         self._ledger = task.ledger
         self._chained = task.mapping.chained
-        self._columns = task.mapping.without(self._chained).compared
+        self._contents = Contents(task.mapping, task.primary, task.secondary, task.ledger)
+        self._later = (*self._chained, *self._contents.names)
+        self._columns = task.mapping.without(self._later).compared
         self._lookups = {column.name: column for column in task.mapping.lookups}
         self._refused_creates: set[str] = set()
         self._defaults = {
@@ -108,13 +108,14 @@ class _Writer:
         await self._update(difference)
         await self._create(difference.creates)
         await self._chain(difference)
+        await self._copy_contents(difference)
         await self._set_states(difference)
         self._settle(difference)
         return self._written
 
     async def _update(self, difference: Difference) -> None:
         changed = difference.changed.with_columns(
-            pl.col(CHANGED).list.set_difference(_texts(self._chained))
+            pl.col(CHANGED).list.set_difference(_texts(self._later))
         )
         with_data = changed.filter(pl.col(CHANGED).list.len() > 0)
         moves = key_moves(
@@ -160,14 +161,28 @@ class _Writer:
         if not self._chained:
             return
         self._refused_creates = self._written.parked.keys() & set(difference.creates[PRIMARY_ID])
+        rows = self._with_changes_in(self._chained, difference)
+        await self._in_chunks("chain", rows, self._chain_chunk)
+
+    def _with_changes_in(self, names: Sequence[str], difference: Difference) -> pl.DataFrame:
+        """New and changed rows with something to write in these columns, which `CHANGED` lists."""
         created = difference.creates.with_columns(
-            pl.col(PRIMARY_ID).alias(SECONDARY_ID), _names_of_values(self._chained).alias(CHANGED)
+            pl.col(PRIMARY_ID).alias(SECONDARY_ID), _names_of_values(names).alias(CHANGED)
         )
         changed = difference.changed.with_columns(
-            pl.col(CHANGED).list.set_intersection(_texts(self._chained))
+            pl.col(CHANGED).list.set_intersection(_texts(names))
         )
         rows = pl.concat([changed, created], how="diagonal").filter(pl.col(CHANGED).list.len() > 0)
-        await self._in_chunks("chain", self._still_welcome(rows), self._chain_chunk)
+        return self._still_welcome(rows)
+
+    async def _copy_contents(self, difference: Difference) -> None:
+        """Images and files, once their rows are there."""
+        if self._contents.names:
+            rows = self._with_changes_in(self._contents.names, difference)
+            await self._in_chunks("copy files", rows, self._copy_chunk)
+
+    async def _copy_chunk(self, chunk: pl.DataFrame) -> None:
+        self._park_refused(chunk, await self._states.write_awake(chunk, self._contents.copy))
 
     async def _chain_chunk(self, chunk: pl.DataFrame) -> None:
         """A row whose parent was refused in this very pass waits for it."""

@@ -7,7 +7,7 @@ Does not belong here: how any of them works.
 import asyncio
 import random as chance
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +28,7 @@ from dv_sync_pipeline.webapi import (
     batch,
     changes,
     dependents,
+    files,
     metadata,
     read,
     tables,
@@ -39,7 +40,8 @@ from dv_sync_pipeline.webapi.auth import TakingTurns, application_users
 from dv_sync_pipeline.webapi.changes import ChangePage
 from dv_sync_pipeline.webapi.decoding import read_decoded
 from dv_sync_pipeline.webapi.dependents import Dependent
-from dv_sync_pipeline.webapi.metadata import Association, TableSchema
+from dv_sync_pipeline.webapi.files import Piece
+from dv_sync_pipeline.webapi.metadata import Association, Column, TableSchema
 from dv_sync_pipeline.webapi.odata import API_PATH
 from dv_sync_pipeline.webapi.tables import TableSummary
 from dv_sync_pipeline.webapi.transport import (
@@ -152,6 +154,19 @@ class Dataverse(Protocol):
 
     async def delete_rows(self, schema: TableSchema, ids: Sequence[str]) -> list[Outcome]:
         """Delete rows; one that is not there is done. An unknown outcome may be sent again."""
+
+    def read_content(
+        self, schema: TableSchema, row_id: str, column: Column
+    ) -> AsyncGenerator[Piece, None]:
+        """The content of an image or file column, piece by piece; nothing if it is empty."""
+
+    async def write_content(
+        self, schema: TableSchema, row_id: str, column: Column, pieces: AsyncIterator[Piece]
+    ) -> Outcome:
+        """Put content in place of what is there; an unknown outcome may be sent again."""
+
+    async def clear_content(self, schema: TableSchema, row_id: str, column: Column) -> Outcome:
+        """Remove the content; an empty column counts as done."""
 
     async def dependents_of(self, schema: TableSchema) -> tuple[Dependent, ...]:
         """Lookups of all tables that a delete of a row of this table would follow."""
@@ -328,6 +343,22 @@ class DataverseClient:
         """Delete rows; one that is not there is done. An unknown outcome may be sent again."""
         rows_per_call = self._configuration.rows_per_call
         return await batch.delete_rows(self._transport, schema, ids, rows_per_call=rows_per_call)
+
+    def read_content(
+        self, schema: TableSchema, row_id: str, column: Column
+    ) -> AsyncGenerator[Piece, None]:
+        """The content of an image or file column, piece by piece; nothing if it is empty."""
+        return files.read_content(self._transport, schema, row_id, column)
+
+    async def write_content(
+        self, schema: TableSchema, row_id: str, column: Column, pieces: AsyncIterator[Piece]
+    ) -> Outcome:
+        """Put content in place of what is there; an unknown outcome may be sent again."""
+        return await files.write_content(self._transport, schema, row_id, column, pieces)
+
+    async def clear_content(self, schema: TableSchema, row_id: str, column: Column) -> Outcome:
+        """Remove the content; an empty column counts as done."""
+        return await files.clear_content(self._transport, schema, row_id, column)
 
     async def dependents_of(self, schema: TableSchema) -> tuple[Dependent, ...]:
         """Lookups of all tables that a delete of a row of this table would follow."""

@@ -93,6 +93,7 @@ class Column:
         targets: the tables that a lookup may point to.
         is_custom: it came with somebody's solution, and not with the platform.
         default: the choice that a row gets when none is given; None if there is none.
+        max_kilobytes: how large an image or a file may be; None where it does not apply.
 
     """
 
@@ -109,10 +110,21 @@ class Column:
     targets: tuple[str, ...] = ()
     is_custom: bool = True
     default: int | None = None
+    max_kilobytes: int | None = None
+
+    @property
+    def is_content(self) -> bool:
+        """Whether its value is content that travels on its own; what is read changes with it."""
+        return self.kind in (ColumnKind.IMAGE, ColumnKind.FILE)
 
     @property
     def property_name(self) -> str:
-        """The name under which its value is selected and read (DATAVERSE 5)."""
+        """The name under which its value is selected and read (DATAVERSE 5).
+
+        Of an image, the time of its last change instead of a thumbnail (DATAVERSE 3.3).
+        """
+        if self.kind is ColumnKind.IMAGE:
+            return f"{self.name}_timestamp"
         return f"_{self.name}_value" if self.kind.is_lookup else self.name
 
     @property
@@ -298,6 +310,8 @@ _CASTS: Mapping[ColumnKind, _Cast] = {
     ColumnKind.LOOKUP: _LOOKUP_CAST,
     ColumnKind.CUSTOMER: _LOOKUP_CAST,
     ColumnKind.OWNER: _LOOKUP_CAST,
+    ColumnKind.IMAGE: ("ImageAttributeMetadata", "LogicalName,MaxSizeInKB", ""),
+    ColumnKind.FILE: ("FileAttributeMetadata", "LogicalName,MaxSizeInKB", ""),
 }
 """Details that the base class of attributes does not show (DATAVERSE 3.1)."""
 
@@ -388,6 +402,7 @@ class _Detail(_Wire):
     global_option_set: _OptionSet | None = None
     targets: list[str] | None = None
     default_form_value: int | None = None
+    max_kilobytes: int | None = msgspec.field(default=None, name="MaxSizeInKB")
 
     @property
     def options(self) -> list[_Option]:
@@ -500,6 +515,7 @@ def _column(attribute: _Attribute, details: Mapping[str, _Detail]) -> Column:
         targets=tuple(detail.targets or ()),
         is_custom=attribute.is_custom_attribute,
         default=None if default == _NO_DEFAULT else default,
+        max_kilobytes=detail.max_kilobytes,
     )
 
 

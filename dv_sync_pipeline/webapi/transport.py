@@ -209,13 +209,19 @@ class Transport:
 
     async def follow(self, link: str, *, prefer: str = "") -> bytes:
         """As `read`, for a link that the server gave: sent verbatim, or `ForeignOriginError`."""
+        return (await self._get(link, headers={"Prefer": prefer} if prefer else {})).body
+
+    async def fetch(self, resource: str, *, headers: Mapping[str, str]) -> Verdict:
+        """As `read`, where the headers of request and answer matter."""
+        return await self._get(f"{self.root}{resource}", headers=headers)
+
+    async def _get(self, link: str, *, headers: Mapping[str, str]) -> Verdict:
         target = request_target(link, environment_url=self._url)
-        headers = {**_READ_HEADERS, "Prefer": prefer} if prefer else _READ_HEADERS
-        request = _Request("GET", target, headers)
+        request = _Request("GET", target, {**_READ_HEADERS, **headers})
         verdict = await self._exchange(request)
         if verdict.decision is not Decision.ACCEPTED:
             raise self._error(verdict, request)
-        return verdict.body
+        return verdict
 
     async def write(
         self,
@@ -229,7 +235,12 @@ class Transport:
 
         Raises `AccessError` and `UnreachableError`, after which nothing else would succeed either.
         """
-        link = f"{self.root}{resource}"
+        return await self.write_to(method, f"{self.root}{resource}", body=body, headers=headers)
+
+    async def write_to(
+        self, method: str, link: str, *, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> Verdict:
+        """As `write`, to a link that the server gave; `ForeignOriginError` if it leads away."""
         target = request_target(link, environment_url=self._url)
         content_type = {"Content-Type": "application/json"}
         request = _Request(method, target, {**content_type, **(headers or {})}, body)

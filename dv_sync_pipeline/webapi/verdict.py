@@ -5,8 +5,8 @@ belong here: waiting, repeating, or what becomes of a row; those follow from the
 """
 
 import re
-from collections.abc import Container
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
@@ -44,6 +44,7 @@ class Verdict:
         message: the server's own words or what kept its answer from us, without secrets.
         retry_after_seconds: how long the server asks us to wait; None if it does not say.
         body: of an accepted answer.
+        headers: likewise, names in lower case.
 
     """
 
@@ -53,6 +54,7 @@ class Verdict:
     message: str = ""
     retry_after_seconds: float | None = None
     body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ def judge_answer(answer: httpx.Response) -> Verdict:
         message=redact(text or f"HTTP {answer.status_code} {answer.reason_phrase}".strip()),
         retry_after_seconds=_retry_after_seconds(answer.headers),
         body=answer.content if decision is Decision.ACCEPTED else b"",
+        headers=dict(answer.headers) if decision is Decision.ACCEPTED else {},
     )
 
 

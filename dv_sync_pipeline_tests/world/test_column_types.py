@@ -59,6 +59,8 @@ VALUES = {
 """Type → columns of it, each with a value at its limits."""
 
 ELSEWHERE = {
+    "ImageType": "test_contents_over_http",
+    "FileType": "test_contents_over_http",
     "StateType": "test_first_sync",
     "StatusType": "test_first_sync",
     "LookupType": "test_lookups_over_http",
@@ -67,9 +69,16 @@ ELSEWHERE = {
 }
 """Types that need a world of their own, and where that is."""
 
+STATUS_MODES = {
+    "`status: direct`": "test_a_forbidden_transition_goes_by_an_allowed_way",
+    "`status: {column: department_syncstatus}`": "test_the_column_holds_the_wanted_status",
+    "`status: {column: department_syncstatus, automation: true}`": "test_automation_of_the_second",
+    "`status: none`": "test_without_status_states_are_left_alone",
+    "`status_values: {1: 100000001}`": "test_status_reasons_may_have_other_numbers",
+}
+"""What sync.yaml may say of the status → how the test in `test_status_over_http` begins."""
+
 REFUSED = [
-    "ImageType",
-    "FileType",
     "VirtualType",
     "EntityNameType",
     "ManagedPropertyType",
@@ -171,4 +180,19 @@ def test_every_row_of_the_document_has_its_test():
     computed = "calculated, formula, rollup"
 
     assert sorted([*VALUES, *ELSEWHERE]) == sorted(documented("Synchronized"))
+    assert list(STATUS_MODES) == documented("Status")
     assert sorted([computed, *REFUSED]) == sorted(documented("Not synchronized"))
+
+
+@pytest.mark.parametrize("name", [*set(ELSEWHERE.values())])
+def test_tests_that_are_elsewhere_are_there(name):
+    """A table of the document must not point to nothing."""
+    assert (Path(__file__).parent / f"{name}.py").exists()
+
+
+@pytest.mark.parametrize("beginning", STATUS_MODES.values())
+def test_each_way_of_the_status_has_its_test(beginning):
+    """By the name that stands here."""
+    tests = (Path(__file__).parent / "test_status_over_http.py").read_text()
+
+    assert f"def {beginning}" in tests

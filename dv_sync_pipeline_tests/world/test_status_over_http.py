@@ -212,6 +212,20 @@ def test_a_column_of_text_is_refused(open_pair):
         play(pair.sync())
 
 
+def test_without_status_states_are_left_alone(open_pair):
+    """On create, on update, and whatever the department did to them."""
+    pair = open_pair(TABLE.format("status: none"))
+
+    async def story():
+        await changed(pair, ONE, dvc_code="A", **INACTIVE)
+        await changed(pair, TWO, dvc_code="B")
+        await pair.secondary.put("dvc_hotels", TWO, {"statecode": 1})
+        await changed(pair, TWO, dvc_name="new")
+        return await shown(pair, "statecode")
+
+    assert {"A": (0,), "B": (1,)} == play(story())
+
+
 def test_status_reasons_may_have_other_numbers(open_pair):
     """The state is the one to which the number belongs there."""
     mapping = f"status: direct, status_values: {{{RENOVATED}: {CLOSED}}}"

@@ -6,6 +6,7 @@ that it adds to `Ledger`; `database.py` holds what they share. Does not belong h
 what to link, to park or to remove.
 """
 
+from dv_sync_pipeline.sync.ledger.contents import EqualContents
 from dv_sync_pipeline.sync.ledger.database import SCHEMA_VERSION
 from dv_sync_pipeline.sync.ledger.environments import KnownEnvironments
 from dv_sync_pipeline.sync.ledger.feeds import DeltaToken, Feeds, Lag
@@ -33,6 +34,7 @@ class Ledger(
     ParkedRows,
     Removals,
     SeenSchemas,
+    EqualContents,
     Leases,
     Leadership,
     WakeUps,

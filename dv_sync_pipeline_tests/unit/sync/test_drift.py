@@ -213,6 +213,9 @@ def test_a_plan_tells_and_forgets_nothing(pair):
 def test_every_kind_of_difference_has_its_effect():
     """The table leaves none to chance, and what loses data stops."""
     assert set(DriftKind) == set(EFFECTS)
-    assert {DriftKind.TEXT_SHORTER, DriftKind.CHOICES_MISSING, DriftKind.STATUS_MISSING} == {
-        kind for kind, effect in EFFECTS.items() if effect is Effect.WARNS
-    }
+    assert {
+        DriftKind.TEXT_SHORTER,
+        DriftKind.FILE_SMALLER,
+        DriftKind.CHOICES_MISSING,
+        DriftKind.STATUS_MISSING,
+    } == {kind for kind, effect in EFFECTS.items() if effect is Effect.WARNS}

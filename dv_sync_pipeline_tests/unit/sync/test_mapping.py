@@ -77,7 +77,7 @@ def test_a_column_that_does_not_exist_is_named(columns, message):
             Column("title", ColumnKind.INTEGER),
             r"name cannot be kept equal in .*expected text.* found whole n",
         ),
-        (Column("name", ColumnKind.IMAGE), None, "ImageType, which is not synchronized"),
+        (Column("name", ColumnKind.VIRTUAL), None, "VirtualType, which is not synchronized"),
         (
             Column("name", ColumnKind.DECIMAL, precision=4),
             Column("title", ColumnKind.DECIMAL, precision=2),
