@@ -12,7 +12,9 @@ from dv_sync_pipeline.redact import redact
 __all__ = ["failure"]
 
 
-def failure(context: dg.AssetExecutionContext, error: DvSyncError) -> dg.Failure:
+def failure(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext, error: DvSyncError
+) -> dg.Failure:
     """To be raised `from None`: no retry would help, and the cause is told in full.
 
     The log gets the text on its own, because below a failure Dagster shows its own stack.

@@ -15,9 +15,11 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from dv_sync_pipeline.config import Configuration
+from dv_sync_pipeline.defs.failures import failure
 from dv_sync_pipeline.defs.lineage import secondary_key
 from dv_sync_pipeline.defs.record import describe_report, record_of
 from dv_sync_pipeline.defs.resources import Synchronizer, run_to_the_end
+from dv_sync_pipeline.errors import DvSyncError
 from dv_sync_pipeline.redact import redact
 from dv_sync_pipeline.sync.leadership import leadership, wait_for_lead
 from dv_sync_pipeline.sync.ledger import Ledger
@@ -43,7 +45,10 @@ def build_live_job(configuration: Configuration) -> dg.JobDefinition:
     def follow_changes(
         context: dg.OpExecutionContext, synchronizer: dg.ResourceParam[Synchronizer]
     ) -> None:
-        run_to_the_end(_lead(context, synchronizer))
+        try:
+            run_to_the_end(_lead(context, synchronizer))
+        except DvSyncError as error:
+            raise failure(context, error) from None
 
     @dg.job(
         name=LIVE,

@@ -1,0 +1,201 @@
+"""The live run, as Dagster shows it: what it touched, what is in trouble, when it ends."""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from dv_sync_pipeline.config import LiveSettings
+from dv_sync_pipeline.definitions import build_definitions
+from dv_sync_pipeline.defs.live import LiveLog
+from dv_sync_pipeline.errors import LedgerError, TableError
+from dv_sync_pipeline.sync.ledger import Leader, Ledger
+from dv_sync_pipeline.sync.wakeups import WakeUp, WakeUpKind
+from dv_sync_pipeline_tests.worlds.scripted_engine import (
+    MOMENT,
+    SECRET,
+    ScriptedEngine,
+    a_report,
+    hotels_configuration,
+)
+
+HOTEL = dg.AssetKey(["secondary", "department_hotel"])
+SECONDS = 0.3
+
+
+@pytest.fixture
+def configuration(tmp_path):
+    """The live path is on; a run of it takes a moment, and nobody follows."""
+    settings = LiveSettings(max_minutes=SECONDS / 60, poll_seconds=0.5)
+    return hotels_configuration(tmp_path).model_copy(update={"live": settings})
+
+
+@pytest.fixture
+def ledger(configuration):
+    """The one that the run uses."""
+    ledger = Ledger.open(configuration.ledger_url)
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def run(configuration, monkeypatch):
+    """Runs the job on a scripted engine, to its end."""
+    monkeypatch.setattr("dv_sync_pipeline.sync.leadership.GRACE", timedelta(0))
+    monkeypatch.setattr("dv_sync_pipeline.sync.leadership.WAIT", timedelta(seconds=SECONDS))
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def run_job(engine):
+            definitions = build_definitions(configuration=configuration, open_engine=engine.open)
+            job = definitions.resolve_job_def("live")
+            return job.execute_in_process(instance=instance, raise_on_error=False)
+
+        yield run_job
+
+
+def test_what_a_webhook_told_of_is_applied_and_shown_with_its_table(run, ledger):
+    """A materialization of the table in the live run, with the numbers of the micro-batch."""
+    ledger.store_wake_ups([WakeUp("contoso_hotel", "a", WakeUpKind.UPDATE, MOMENT)])
+    engine = ScriptedEngine({"rows of contoso_hotel": a_report("contoso_hotel", updated=1)})
+    result = run(engine)
+
+    assert result.success
+    assert ("rows", "contoso_hotel", "a") in engine.calls
+    assert [(HOTEL, 1)] == [
+        (event.asset_key, event.materialization.metadata["updated"].value)
+        for event in result.get_asset_materialization_events()
+    ]
+
+
+def test_feeds_without_news_leave_no_trace_in_the_event_log(run):
+    """They are asked every few seconds."""
+    engine = ScriptedEngine()
+    result = run(engine)
+
+    assert ("changes", "contoso_hotel") in engine.calls
+    assert [] == result.get_asset_materialization_events()
+
+
+def test_the_lead_is_free_when_the_run_has_ended(run, ledger):
+    """Another one may begin at once."""
+    run(ScriptedEngine())
+
+    assert ledger.leader() is None
+
+
+def test_a_run_that_is_not_needed_ends_and_touches_nothing(run, ledger):
+    """Two were started, one leads."""
+    now = datetime.now(UTC) + timedelta(minutes=1)
+    leader = Leader("holder", "run", now, now + timedelta(hours=1))
+    ledger.take_leadership(leader, silence=timedelta(seconds=8))
+    engine = ScriptedEngine()
+
+    assert run(engine).success
+    assert [] == engine.calls
+
+
+def test_what_could_do_harm_fails_the_run(run):
+    """A person is told, and the sensor tries again after a minute."""
+    engine = ScriptedEngine({"changes of contoso_hotel": LedgerError("damaged", mend="Restore it")})
+    result = run(engine)
+    (failure,) = result.filter_events(lambda event: event.is_step_failure)
+
+    assert "damaged. Restore it" == failure.step_failure_data.user_failure_data.description
+
+
+class Notes:
+    """An op's context that remembers what it is told."""
+
+    def __init__(self):
+        self.events = []
+        self.lines = []
+        self.log = self
+
+    def log_event(self, event):
+        """A materialization or a check."""
+        self.events.append(event)
+
+    def info(self, line, *arguments):
+        """A line of the log."""
+        self.lines.append(line % arguments)
+
+    error = info
+
+    def materializations(self):
+        """Rows updated and parked, by the table of the secondary."""
+        return [
+            (event.asset_key.path[-1], event.metadata["updated"].value)
+            for event in self.events
+            if isinstance(event, dg.AssetMaterialization)
+        ]
+
+
+@pytest.fixture
+def notes():
+    """Nothing was told yet."""
+    return Notes()
+
+
+@pytest.fixture
+def clock():
+    """Seconds on a clock that a test moves."""
+    return [100.0]
+
+
+@pytest.fixture
+def log(configuration, notes, clock):
+    """As the live run has it."""
+    return LiveLog(configuration, notes, monotonic=lambda: clock[0])
+
+
+def test_micro_batches_of_a_second_become_one_materialization(log, notes, clock):
+    """So the event log stays small, however many changes there are."""
+    for _ in range(20):
+        log.applied(a_report("contoso_hotel", updated=2))
+        log.breathed()
+    clock[0] += 1.0
+    log.breathed()
+
+    assert [("department_hotel", 2), ("department_hotel", 38)] == notes.materializations()
+
+
+def test_each_table_that_was_touched_is_shown(log, notes):
+    """In the order in which they were touched."""
+    log.applied(a_report("contoso_hotel", updated=1))
+    log.applied(a_report("contoso_room", updated=3))
+    log.breathed()
+
+    assert [("department_hotel", 1), ("contoso_room", 3)] == notes.materializations()
+
+
+def test_rows_that_were_equal_already_are_not_shown(log, notes):
+    """The feed tells again what a wake-up has told before."""
+    log.applied(a_report("contoso_hotel", equal=10))
+    log.breathed()
+
+    assert [] == notes.materializations()
+
+
+def test_a_row_that_was_parked_is_shown(log, notes):
+    """Nothing was written, and yet something happened."""
+    log.applied(a_report("contoso_hotel", equal=0, read=1, parked=1))
+    log.breathed()
+
+    assert 1 == len(notes.materializations())
+
+
+def test_a_trouble_is_told_once_and_so_is_its_end(log, notes):
+    """Not with every attempt."""
+    for _ in range(5):
+        log.failed("contoso_hotel", TableError("locked"), again_in_seconds=2.0)
+    log.applied(a_report("contoso_hotel"))
+    log.applied(a_report("contoso_hotel"))
+
+    assert ["contoso_hotel: locked. Again in 2.0 s", "contoso_hotel: well again"] == notes.lines
+
+
+def test_secrets_are_hidden_from_the_log(log, notes):
+    """Whatever the exception carried."""
+    log.failed("contoso_hotel", RuntimeError(f"Bearer {SECRET}"), again_in_seconds=2.0)
+
+    assert SECRET not in notes.lines[0]
