@@ -47,6 +47,15 @@ everything is compared again and nothing is written. Or, in another terminal:
   dv-sync verify
   dv-sync plan contoso_hotel
 
+Then change something in the primary, and see it arrive in the secondary a second or two later:
+the run `live` shows it at http://127.0.0.1:{port}/runs, and so does the page of the table.
+
+  curl --cacert {certificate} -X PATCH -H "Authorization: Bearer anybody" \\
+    -H "Content-Type: application/json" -d '{{"contoso_name": "A new name"}}' \\
+    "{primary}/api/data/v9.2/contoso_hotels(contoso_code='H-0001')"
+  curl --cacert {certificate} -H "Authorization: Bearer anybody" \\
+    "{secondary}/api/data/v9.2/contoso_hotels(contoso_code='H-0001')?\\$select=contoso_name"
+
 Ctrl-C ends it all.
 """
 
@@ -93,7 +102,8 @@ def _emulated(
     The person's own DAGSTER_HOME is left alone: runs of the demo do not belong there.
     """
     click.echo("Starting two Dataverse environments with sample hotels …", err=True)
-    arguments = ["primary=0", "secondary=0", "--sample", "hotels", *sample]
+    # Any token, so that a person can change something with a single command.
+    arguments = ["primary=0", "secondary=0", "--sample", "hotels", "--any-token", *sample]
     with running_emulator(arguments, state=state) as emulator:
         variables = {**surroundings.variables, CONFIGURATION_VARIABLE: str(emulator.sync_yaml)}
         variables.pop(HOME_VARIABLE, None)
@@ -127,6 +137,7 @@ def _serve(demo: Surroundings, emulator: RunningEmulator, ports: Ports) -> None:
                 gateway_port=ports.gateway,
                 gateway=address,
                 configuration=emulator.sync_yaml,
+                certificate=emulator.ca_file,
                 **emulator.urls,
             )
         )

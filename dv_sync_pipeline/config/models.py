@@ -424,6 +424,11 @@ class Configuration(Model):
         )
 
     @property
+    def follows_changes(self) -> bool:
+        """Whether changes are to arrive in near real time, by either path."""
+        return self.changes.enabled or self.live.enabled
+
+    @property
     def ledger_url(self) -> str:
         """SQLAlchemy address of the ledger."""
         if self.ledger is not None:

@@ -24,6 +24,7 @@ from dv_sync_pipeline.sync.problems import (
     problems_of,
     problems_of_credentials,
 )
+from dv_sync_pipeline.sync.timeliness import problems_of_feeds
 from dv_sync_pipeline.webapi.credential_expiries import credential_expiries
 
 __all__ = ["AlertDesk", "describe_failed_run", "failed_run", "reasons_of"]
@@ -72,8 +73,9 @@ class AlertDesk:
         """Every problem that can be seen from here; a line for each that is new or over."""
         seen = health(self.configuration, self.ledger, now=self.clock())
         found = problems_of(seen, _thresholds(self.configuration))
+        stale = problems_of_feeds(self.configuration, self.ledger, now=self.clock())
         return [
-            *self.settle(found, scope=_TABLES),
+            *self.settle([*found, *stale], scope=_TABLES),
             *self.settle(self._of_credentials(), scope=_CREDENTIALS),
         ]
 
@@ -152,6 +154,6 @@ def _thresholds(configuration: Configuration) -> Thresholds:
     return Thresholds(
         parked_rows_max=configuration.alerts.parked_rows_max,
         lag_seconds_max=configuration.alerts.lag_seconds_max,
-        follows_changes=configuration.changes.enabled or configuration.live.enabled,
+        follows_changes=configuration.follows_changes,
         is_live=configuration.live.enabled,
     )

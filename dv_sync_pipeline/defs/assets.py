@@ -10,6 +10,8 @@ import dagster as dg
 
 from dv_sync_pipeline.config import Configuration, TableConfiguration
 from dv_sync_pipeline.defs.checks import (
+    changes_in_time,
+    changes_in_time_spec,
     no_parked_rows,
     no_parked_rows_spec,
     nothing_held,
@@ -77,6 +79,7 @@ def build_table_assets(configuration: Configuration) -> list[dg.AssetsDefinition
                 for name in sorted(parents_before(table, deferred.get(table.table, ())))
             ],
             url=configuration.environments.secondary.url,
+            lag_seconds_max=configuration.alerts.lag_seconds_max,
         )
         for table in in_dependency_order(configuration.tables)
     ]
@@ -138,9 +141,14 @@ def _build_deferred_asset(
 
 
 def _build_asset(
-    table: TableConfiguration, *, parents: Collection[TableConfiguration], url: str
+    table: TableConfiguration,
+    *,
+    parents: Collection[TableConfiguration],
+    url: str,
+    lag_seconds_max: float,
 ) -> dg.AssetsDefinition:
     key = secondary_key(table)
+    in_time = changes_in_time_spec(key, lag_seconds_max=lag_seconds_max)
 
     @dg.asset(
         key=key,
@@ -155,7 +163,7 @@ def _build_asset(
             "dagster/table_name": table.target,
             "environment": dg.MetadataValue.url(url),
         },
-        check_specs=_check_specs(table, key),
+        check_specs=[*_check_specs(table, key), in_time],
         pool=POOL,
     )
     def synchronized_table(
@@ -170,12 +178,21 @@ def _build_asset(
                 yield schema_incompatible(error, key)
             raise failure(context, error) from None
         context.log.info(describe_report(report))
-        yield _materialized(table, report)
+        yield _materialized(
+            table,
+            report,
+            [
+                *_check_results(table, report),
+                changes_in_time(report, lag_seconds_max=lag_seconds_max),
+            ],
+        )
 
     return synchronized_table
 
 
-def _materialized(table: TableConfiguration, report: TableReport) -> dg.MaterializeResult[None]:
+def _materialized(
+    table: TableConfiguration, report: TableReport, checks: Sequence[dg.AssetCheckResult]
+) -> dg.MaterializeResult[None]:
     """A materialization even when nothing changed, and even of a dry run.
 
     An observation would say "checked, nothing changed" better. But a step that does not materialize
@@ -189,7 +206,7 @@ def _materialized(table: TableConfiguration, report: TableReport) -> dg.Material
             "changed": changed,
             "dagster/column_lineage": column_lineage(table),
         },
-        check_results=_check_results(table, report),
+        check_results=checks,
     )
 
 

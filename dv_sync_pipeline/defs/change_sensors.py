@@ -61,7 +61,7 @@ def build_change_sensors(
     configuration: Configuration, *, open_engine: EngineOpener
 ) -> list[dg.SensorDefinition]:
     """All of them, running; none where neither path is switched on."""
-    if not (configuration.changes.enabled or configuration.live.enabled):
+    if not configuration.follows_changes:
         return []
     owed = _build_reconcile_what_is_owed(configuration)
     if not configuration.changes.enabled:

@@ -14,6 +14,9 @@ from dv_sync_pipeline.sync.drift import Effect
 from dv_sync_pipeline.sync.report import TableReport
 
 __all__ = [
+    "changes_in_time",
+    "changes_in_time_spec",
+    "evaluation_of",
     "no_parked_rows",
     "no_parked_rows_spec",
     "nothing_held",
@@ -25,6 +28,7 @@ __all__ = [
 
 _NAME = "no_parked_rows"
 _HELD_NAME = "no_held_removals"
+_IN_TIME_NAME = "changes_in_time"
 _SCHEMA_NAME = "schema_compatible"
 
 
@@ -63,6 +67,41 @@ def nothing_held(report: TableReport) -> dg.AssetCheckResult:
         passed=report.held == 0,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"held": report.held, "because": report.held_because or "nothing is held"},
+    )
+
+
+def changes_in_time_spec(key: dg.AssetKey, *, lag_seconds_max: float) -> dg.AssetCheckSpec:
+    """Promises the check; `changes_in_time` answers it."""
+    return dg.AssetCheckSpec(
+        _IN_TIME_NAME,
+        asset=key,
+        description=f"No change took more than {lag_seconds_max:g} seconds from the primary to the "
+        "secondary.",
+    )
+
+
+def changes_in_time(report: TableReport, *, lag_seconds_max: float) -> dg.AssetCheckResult:
+    """A warning: the change has arrived. One that has not is told by an alert."""
+    lag = report.lag_seconds
+    return dg.AssetCheckResult(
+        check_name=_IN_TIME_NAME,
+        passed=lag is None or lag <= lag_seconds_max,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "lag_seconds": "no change was applied" if lag is None else round(lag, 3),
+            "lag_seconds_max": lag_seconds_max,
+        },
+    )
+
+
+def evaluation_of(check: dg.AssetCheckResult, key: dg.AssetKey) -> dg.AssetCheckEvaluation:
+    """The answer as an event, for a run that is no step of the asset itself."""
+    return dg.AssetCheckEvaluation(
+        asset_key=key,
+        check_name=str(check.check_name),
+        passed=check.passed,
+        metadata=dict(check.metadata),
+        severity=check.severity,
     )
 
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from dv_sync_pipeline.config import Configuration
+from dv_sync_pipeline.defs.checks import changes_in_time, evaluation_of
 from dv_sync_pipeline.defs.failures import failure
 from dv_sync_pipeline.defs.lineage import secondary_key
 from dv_sync_pipeline.defs.record import describe_report, record_of
@@ -123,6 +124,8 @@ class LiveLog:
     _quiet_until: float = 0.0
     _troubles: dict[str, str] = field(default_factory=dict)
     """Table → what was told of it last."""
+    _in_time: dict[str, bool] = field(default_factory=dict)
+    """Table → the last answer of its check."""
 
     def applied(self, report: TableReport) -> None:
         """Gather what did something; tell that a table in trouble is well again."""
@@ -147,15 +150,25 @@ class LiveLog:
     def write(self) -> None:
         """A materialization of each table that was touched."""
         for report in self._gathered.values():
+            key = secondary_key(self.configuration.table(report.table))
             self.context.log_event(
                 dg.AssetMaterialization(
-                    secondary_key(self.configuration.table(report.table)),
+                    key,
                     description=describe_report(report),
                     metadata={**record_of(report), "changed": _has_changed(report)},
                 )
             )
+            self._check(key, report)
         self._gathered.clear()
         self._quiet_until = self.monotonic() + LOG_SECONDS
+
+    def _check(self, key: dg.AssetKey, report: TableReport) -> None:
+        """Whether its changes came in time; again only when the answer is another."""
+        limit = self.configuration.alerts.lag_seconds_max
+        check = changes_in_time(report, lag_seconds_max=limit)
+        if self._in_time.get(report.table) != check.passed:
+            self._in_time[report.table] = check.passed
+            self.context.log_event(evaluation_of(check, key))  # type: ignore[arg-type] # it does
 
 
 def _has_changed(report: TableReport) -> bool:
@@ -186,7 +199,8 @@ _ADDED = (
 
 def _joined(earlier: TableReport, later: TableReport) -> TableReport:
     sums = {name: getattr(earlier, name) + getattr(later, name) for name in _ADDED}
-    return replace(later, mode=LIVE, **sums)
+    lags = [each.lag_seconds for each in (earlier, later) if each.lag_seconds is not None]
+    return replace(later, mode=LIVE, lag_seconds=max(lags, default=None), **sums)
 
 
 def _now() -> datetime:

@@ -57,6 +57,10 @@ def record_of(report: TableReport) -> Mapping[str, dg.MetadataValue]:
         record["dagster/row_count"] = dg.MetadataValue.int(report.read - report.parked)
     if report.verified_through is not None:
         record["verified_through"] = dg.MetadataValue.timestamp(report.verified_through)
+    if report.lag_seconds is not None:
+        record["lag_seconds"] = dg.MetadataValue.float(round(report.lag_seconds, 3))
+    if report.reconcile_owed:
+        record["reconcile_owed"] = dg.MetadataValue.text(report.reconcile_owed)
     record |= table_of_parked_rows(report)
     if report.held:
         record["held_because"] = dg.MetadataValue.text(report.held_because)

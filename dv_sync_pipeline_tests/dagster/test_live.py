@@ -199,3 +199,33 @@ def test_secrets_are_hidden_from_the_log(log, notes):
     log.failed("contoso_hotel", RuntimeError(f"Bearer {SECRET}"), again_in_seconds=2.0)
 
     assert SECRET not in notes.lines[0]
+
+
+def test_the_longest_lag_of_a_second_is_shown(log, notes, clock):
+    """As metadata, under the name that it has everywhere."""
+    log.applied(a_report("contoso_hotel", updated=1, lag_seconds=0.4))
+    log.breathed()
+    log.applied(a_report("contoso_hotel", updated=1, lag_seconds=1.5))
+    log.applied(a_report("contoso_hotel", updated=1, lag_seconds=0.5))
+    clock[0] += 1.0
+    log.breathed()
+
+    lags = [
+        event.metadata["lag_seconds"].value
+        for event in notes.events
+        if isinstance(event, dg.AssetMaterialization)
+    ]
+    assert [0.4, 1.5] == lags
+
+
+def test_the_check_of_the_lag_is_told_when_its_answer_changes(log, notes, clock):
+    """In time, too late, in time again; not with every micro-batch."""
+    for lag_seconds in (0.4, 0.5, 61.0, 62.0, 0.4):
+        log.applied(a_report("contoso_hotel", updated=1, lag_seconds=lag_seconds))
+        clock[0] += 1.0
+        log.breathed()
+
+    checks = [event for event in notes.events if isinstance(event, dg.AssetCheckEvaluation)]
+    assert [("changes_in_time", HOTEL, passed) for passed in (True, False, True)] == [
+        (check.check_name, check.asset_key, check.passed) for check in checks
+    ]

@@ -388,3 +388,17 @@ def test_choices_that_contradict_each_other_are_refused(run, config, expected):
 
     assert failure.step_failure_data.user_failure_data.description.startswith(expected)
     assert [] == engine.calls
+
+
+@pytest.mark.parametrize(("lag_seconds", "expected"), [(None, True), (60.0, True), (61.0, False)])
+def test_a_change_that_took_too_long_is_a_warning(run, lag_seconds, expected):
+    """The limit stands in sync.yaml; a pass that wrote no change has nothing to say."""
+    report = a_report("contoso_hotel", mode="changes", lag_seconds=lag_seconds)
+    result = run(ScriptedEngine({"contoso_hotel": report}), keys=[HOTEL])
+    (check,) = [
+        check
+        for check in result.get_asset_check_evaluations()
+        if check.check_name == "changes_in_time"
+    ]
+
+    assert (expected, dg.AssetCheckSeverity.WARN) == (check.passed, check.severity)

@@ -61,7 +61,7 @@ def _write(file: Path, head: str, connections: list[Connection], *, tables: str)
         write_private(administrator, connection.administrator_secret.encode())
     _make_gateway_key(secrets / "gateway")
     environments = "".join(_describe(connection) for connection in connections)
-    parts = (f"{head}{_RULES}{environments}", _SCHEDULE, _GATEWAY, tables)
+    parts = (f"{head}{_RULES}{environments}", _SCHEDULE, _LIVE, _GATEWAY, tables)
     file.write_text("\n".join(part for part in parts if part), encoding="utf-8")
     return file
 
@@ -91,6 +91,11 @@ _SCHEDULE = """\
 schedule:
   reconcile: "0 2 * * *"
   timezone: Europe/Berlin
+"""
+
+_LIVE = """\
+# A long run of Dagster's applies changes within a second or two; without it, sensors start runs.
+live: true
 """
 
 _GATEWAY = """\
