@@ -15,7 +15,7 @@ from dv_sync_pipeline_tests.worlds.gateway import (
     run_gateway,
     running_gateway,
 )
-from dv_sync_pipeline_tests.worlds.served import register_webhook, served_environment
+from dv_sync_pipeline_tests.worlds.served import API, register_webhook, served_environment
 
 
 @pytest.fixture
@@ -61,6 +61,21 @@ def test_webhooks_of_dataverse_wake_their_rows(gateway, environment, authenticat
     assert {("contoso_hotel", ADLON, "update"), ("contoso_hotel", SAVOY, "delete")} == set(
         waiting(gateway)
     )
+
+
+def test_pairs_wake_the_rows_at_their_ends(gateway, environment):
+    """Of tables that are synchronized: a role is not, the user who gets it is."""
+    with environment.client() as client:
+        address = f"{gateway.url}/wake-ups"
+        register_webhook(client, "Associate", address, key=KEY, table=None)
+        role = client.get("/roles?$filter=name eq 'Reader'").json()["value"][0]["roleid"]
+        client.post(
+            f"/systemusers({environment.boris})/systemuserroles_association/$ref",
+            json={"@odata.id": f"{environment.url}{API}/roles({role})"},
+        ).raise_for_status()
+        environment.settle()
+
+    assert [("systemuser", environment.boris, "pairs")] == waiting(gateway)
 
 
 def test_webhooks_over_256_kb_wake_their_rows(gateway, environment):

@@ -37,6 +37,7 @@ TABLES_YAML = """\
 tables:
   - {table: contoso_room, key: contoso_number, columns: [contoso_number]}
   - {table: contoso_hotel, key: contoso_code, columns: [contoso_code]}
+  - {table: systemuser, key: domainname, columns: [domainname]}
 """
 
 
