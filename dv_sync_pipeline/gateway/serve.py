@@ -1,7 +1,7 @@
 """The gateway as a server on a port, until it is told to end.
 
 Belongs here: uvicorn and its settings. Nothing is logged about single requests: their addresses may
-carry the key.
+carry the key, and garbage must not fill the disk.
 """
 
 import contextlib
@@ -46,7 +46,10 @@ def configure(application: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
         backlog=_BACKLOG,
         date_header=False,
         lifespan="on",
+        # Slower than httptools, which would keep a head of any length in memory.
+        http="h11",
         log_config=None,
+        log_level="error",
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,

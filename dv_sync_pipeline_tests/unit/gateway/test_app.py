@@ -200,6 +200,16 @@ def test_a_body_that_comes_too_slowly_is_refused(open_gateway):
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
+def test_a_head_without_end_is_refused(client, caplog):
+    """It is not kept in memory until it ends; nor is anything logged."""
+    with socket.create_connection((client.base_url.host, client.base_url.port), 10) as connection:
+        connection.sendall(b"POST /wake-ups HTTP/1.1\r\nX-Long: " + b"x" * 100_000)
+        answer = connection.recv(1000)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert "" == caplog.text
+
+
 def test_a_sender_that_goes_away_is_counted(client):
     """And breaks nothing."""
     half_a_delivery(client).close()
