@@ -244,6 +244,23 @@ def test_a_deactivated_row_is_inactive(story):
     assert (1, 2) == (row["statecode"], row["statuscode"])
 
 
+@pytest.mark.parametrize("step", ["sync", "sync after mend", "sync after change"])
+def test_the_sync_status_holds_the_wanted_status(story, step):
+    """In every row that is ours, and in no foreign one."""
+    foreign = untouchable(story)
+    licences = {
+        case: row
+        for case, row in story[step].after.secondary.rows.items()
+        if case[0] == "contoso_licence"
+    }
+    wanted = {
+        case: None if case in foreign else row["statuscode"] for case, row in licences.items()
+    }
+
+    assert wanted == {case: row["dept_syncstatus"] for case, row in licences.items()}
+    assert {1, 2, None} == set(wanted.values())
+
+
 def test_its_size_is_fixed(occupied_port):
     """A sample of named rows cannot have more of them: exit code 2, and a sentence."""
     arguments = ["emulator", f"primary={occupied_port}", "--sample", "torture", "--rows", "5"]

@@ -23,6 +23,9 @@ FOLLOWERS: Mapping[str, tuple[str, ...]] = {
 }
 """What the platform computes from a lookup."""
 
+COMPANIONS = ("_base", "_name", "_timestamp", "_url", "id")
+"""Ends of the names of columns that the platform keeps beside an amount, a file, or an image."""
+
 Case: TypeAlias = tuple[str, str]
 """A table by its name in the primary, and the name of a row in it."""
 
@@ -161,7 +164,7 @@ def _look_at(
         for row in environment.rows(name, settings.get("filter", "") if filtered else ""):
             case = table, row[description["PrimaryNameAttribute"]]
             assert case not in rows, f"two rows are called {case}"
-            rows[case] = row
+            rows[case] = row | _contents(environment, settings, name, row)
             ids[row[description["PrimaryIdAttribute"]]] = case
     pairs = {
         each["relationship"]: environment.rows(each["relationship"])
@@ -169,6 +172,19 @@ def _look_at(
         for each in settings.get("associations", ())
     }
     return Side(rows, ids, _matched(environment, tables), pairs)
+
+
+def _contents(environment: Environment, settings: dict, table: str, row: dict) -> dict[str, str]:
+    """Mapped files and images that are there: column → digest of the content, instead of an id."""
+    row_id = row[environment.describe(table)["PrimaryIdAttribute"]]
+    entity_set = environment.describe(table)["EntitySetName"]
+    return {
+        column: sha256(
+            environment.send("GET", f"/{entity_set}({row_id})/{column}/$value").content
+        ).hexdigest()
+        for column in {name for pair in _columns(settings) for name in pair}
+        if any(row.get(f"{column}_{mark}") for mark in ("name", "timestamp"))
+    }
 
 
 def _ends(pair: dict, intersect: str) -> dict[str, str]:
@@ -242,8 +258,10 @@ def _translated(value: Any, choices: dict[int, int]) -> Any:
 
 def _unmapped(row: dict, table: dict) -> dict:
     columns = {target for _, target in _columns(table)}
-    mapped = columns | {f"{name}_base" for name in columns} | {*STATUS, *STAMPS}
-    mapped |= table.get("constants", {}).keys()
+    mapped = columns | {f"{name}{end}" for name in columns for end in COMPANIONS}
+    mapped |= {*STATUS, *STAMPS, *table.get("constants", {}).keys()}
+    if isinstance(table.get("status"), dict):
+        mapped.add(table["status"]["column"])
     for _, target, _ in _lookups(table):
         mapped |= {f"_{target}_value", *FOLLOWERS.get(target, ())}
     return {name: value for name, value in row.items() if name not in mapped}

@@ -28,12 +28,21 @@ class Request:
         method: of HTTP.
         path: behind `/api/data/v9.2/`.
         body: sent as JSON unless empty.
+        content: sent as it is, to a file column, under the name `plan.bin`.
 
     """
 
     method: str
     path: str
     body: Mapping[str, Any] = field(default_factory=dict)
+    content: bytes = b""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What its kind needs; a PATCH changes rows that exist."""
+        if self.content:
+            return {"Content-Type": "application/octet-stream", "x-ms-file-name": "plan.bin"}
+        return {"If-Match": "*"} if self.method == "PATCH" else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +79,8 @@ def _send(requests: Iterable[Request], *, url: str, ca_file: Path) -> None:
                 request.method,
                 f"{url}/api/data/v9.2/{request.path}",
                 json=request.body or None,
-                headers={"If-Match": "*"} if request.method == "PATCH" else {},
+                content=request.content or None,
+                headers=request.headers,
             )
             answer.raise_for_status()
 

@@ -6,6 +6,7 @@ Belongs here: the rows of both environments, by name. Does not belong here: tabl
 A row's GUID follows from its environment, table and name, so that it can be told without looking.
 """
 
+import base64
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
@@ -20,7 +21,7 @@ from dv_sync_pipeline.emulator.samples.torture_tables import (
     UNDER_RENOVATION,
 )
 
-__all__ = ["EVERYTHING", "READERS", "primary_rows", "row_id", "secondary_rows"]
+__all__ = ["EVERYTHING", "PHOTO", "READERS", "primary_rows", "row_id", "secondary_rows"]
 
 Cases: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Name of a row → its other columns."""
@@ -104,6 +105,9 @@ EVERYTHING: Row = {
     "contoso_guid": "5a8f3b52-7c1d-4e0f-9d36-0b2f4c6e8a10",
 }
 """A value for each of a specimen's columns."""
+
+PHOTO = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256))).decode()
+"""A picture as JSON shows it."""
 
 _TEXTS: Cases = {
     "text of the greatest length": {"contoso_text": "ß" * 4000},
@@ -536,6 +540,38 @@ _DEPARTMENT_MAPPED: Cases = {
     "existing row that the filter leaves out": {"contoso_code": "FILTER", "contoso_grade": 12},
 }
 
+# ---- status by way of a column, images and files ------------------------------------------------
+
+_LICENCES: Cases = _coded(
+    "L",
+    {
+        "licence in force": {},
+        "licence expired": _status(1, 2),
+        "existing licence, in force there and expired here": {
+            "contoso_code": "EXPIRED",
+            **_status(1, 2),
+        },
+        "licence to be renewed": _status(1, 2),
+    },
+)
+_DEPARTMENT_LICENCES: Cases = {
+    "existing licence, in force there and expired here": {"contoso_code": "EXPIRED"},
+    "foreign licence without a sync status": {"contoso_code": "DEPT-L"},
+}
+
+_DOCUMENTS: Cases = _coded(
+    "D",
+    {
+        "document without content": {},
+        "document with a photo": {
+            "contoso_photo": PHOTO,
+            "contoso_photoid": "0c8a2f4e-6b1d-4c3f-9e57-1a2b3c4d5e6f",
+            "contoso_photo_timestamp": 638_000_000_000_000_000,
+        },
+        "document that gets a plan": {},
+    },
+)
+
 # ---- all of it ----------------------------------------------------------------------------------
 
 _PRIMARY: Mapping[str, Cases] = {
@@ -553,6 +589,8 @@ _PRIMARY: Mapping[str, Cases] = {
     "contoso_pointer": _POINTERS,
     "contoso_owned": _OWNED,
     "contoso_mapped": _MAPPED,
+    "contoso_licence": _LICENCES,
+    "contoso_document": _DOCUMENTS,
     "contoso_contract": _coded("C", {"contract with terms": {"contoso_terms": "All of them."}}),
 }
 
@@ -565,4 +603,5 @@ _SECONDARY: Mapping[str, Cases] = {
     "contoso_amenity": _DEPARTMENT_AMENITIES,
     "contoso_room": _DEPARTMENT_ROOMS,
     "contoso_mapped": _DEPARTMENT_MAPPED,
+    "contoso_licence": _DEPARTMENT_LICENCES,
 }

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from dv_sync_pipeline.emulator.samples.acts import Act, Request
-from dv_sync_pipeline.emulator.samples.torture_rows import EVERYTHING, row_id
+from dv_sync_pipeline.emulator.samples.torture_rows import EVERYTHING, PHOTO, row_id
 from dv_sync_pipeline.emulator.samples.torture_tables import OFFERS, UNDER_RENOVATION
 
 __all__ = [
@@ -101,6 +101,15 @@ def _offer_no_more(hotel: str, amenity: str) -> Request:
     path = f"contoso_hotels({hotel_id})/{OFFERS.first_property}({amenity_id})/$ref"
     return Request("DELETE", path)
 
+
+def _plan(name: str, content: bytes) -> Request:
+    """The document with this plan."""
+    document = row_id("primary", "contoso_document", name)
+    return Request("PATCH", f"contoso_documents({document})/contoso_plan", content=content)
+
+
+_PLAN_REPETITIONS = 20_000
+"""Of 256 bytes: more than one piece of a file."""
 
 _MEND = Act(
     primary=(
@@ -209,6 +218,11 @@ _CHANGE = Act(
         _offer("plain hotel", "offered by nobody"),
         _offer_no_more("hotel of a chain", "offered by two hotels"),
         _point("contoso_owned", "owned by a user", "ownerid", "team", "Revenue"),
+        _change("contoso_licence", "licence to be renewed", statecode=0, statuscode=1),
+        _change("contoso_licence", "licence in force", statecode=1, statuscode=2),
+        _change("contoso_document", "document without content", contoso_photo=PHOTO),
+        _change("contoso_document", "document with a photo", contoso_photo=None),
+        _plan("document that gets a plan", bytes(range(256)) * _PLAN_REPETITIONS),
     ),
 )
 

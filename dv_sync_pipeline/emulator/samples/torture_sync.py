@@ -110,6 +110,17 @@ tables:
     constants: {dept_source: master data, dept_rank: 7}
     filter: contoso_published eq true
 
+  - table: contoso_licence
+    description: State and status reason by way of a column of the secondary.
+    key: contoso_code
+    columns: [contoso_name, contoso_code]
+    status: {column: dept_syncstatus}
+
+  - table: contoso_document
+    description: Photos and plans, whose content travels on its own.
+    key: contoso_code
+    columns: [contoso_name, contoso_code, contoso_photo, contoso_plan]
+
   - table: contoso_contract
     description: A table of which the secondary lacks a column.
     key: contoso_code

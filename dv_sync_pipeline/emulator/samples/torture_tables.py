@@ -16,6 +16,8 @@ from dv_sync_pipeline.emulator.tables.define import (
     date_time,
     decimal,
     double,
+    file,
+    image,
     integer,
     key,
     lookup,
@@ -280,6 +282,29 @@ _DEPARTMENT_MAPPED = replace(
     columns=(*_mapped(_DEPARTMENT_GRADES).columns, string("dept_Source"), integer("dept_Rank")),
 )
 
+# ---- status by way of a column, images and files ------------------------------------------------
+
+_LICENCE = table(
+    "contoso_Licence",
+    entity_set="contoso_licences",
+    primary_name=string("contoso_Name", max_length=200),
+    columns=(string("contoso_Code", max_length=40),),
+    keys=(key("contoso_licence_code", "contoso_code"),),
+)
+_DEPARTMENT_LICENCE = replace(_LICENCE, columns=(*_LICENCE.columns, integer("dept_SyncStatus")))
+
+_DOCUMENT = table(
+    "contoso_Document",
+    entity_set="contoso_documents",
+    primary_name=string("contoso_Name", max_length=200),
+    columns=(
+        string("contoso_Code", max_length=40),
+        image("contoso_Photo"),
+        file("contoso_Plan"),
+    ),
+    keys=(key("contoso_document_code", "contoso_code"),),
+)
+
 # ---- drift --------------------------------------------------------------------------------------
 
 _CONTRACT = table(
@@ -294,7 +319,7 @@ _DEPARTMENT_CONTRACT = replace(
     columns=tuple(column for column in _CONTRACT.columns if column.name != "contoso_terms"),
 )
 
-_ALIKE = (_ROOM, _POINTER, _OWNED)
+_ALIKE = (_ROOM, _POINTER, _OWNED, _DOCUMENT)
 
 PRIMARY_TABLES: tuple[TableDefinition, ...] = (
     _SPECIMEN,
@@ -304,6 +329,7 @@ PRIMARY_TABLES: tuple[TableDefinition, ...] = (
     _ROOM_TYPE,
     *_ALIKE,
     _MAPPED,
+    _LICENCE,
     _CONTRACT,
 )
 SECONDARY_TABLES: tuple[TableDefinition, ...] = (
@@ -314,5 +340,6 @@ SECONDARY_TABLES: tuple[TableDefinition, ...] = (
     _DEPARTMENT_ROOM_TYPE,
     *_ALIKE,
     _DEPARTMENT_MAPPED,
+    _DEPARTMENT_LICENCE,
     _DEPARTMENT_CONTRACT,
 )
