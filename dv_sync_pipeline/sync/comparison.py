@@ -32,7 +32,7 @@ from dv_sync_pipeline.sync.projection import (
     project,
 )
 from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow, Progress, ProgressListener
-from dv_sync_pipeline.sync.turns import Clock
+from dv_sync_pipeline.sync.turns import Clock, Turns
 from dv_sync_pipeline.sync.values import empty_frame, frame_of_rows
 from dv_sync_pipeline.webapi.client import Dataverse
 from dv_sync_pipeline.webapi.metadata import Column, TableSchema
@@ -62,6 +62,7 @@ class TablePass:
         clock: the time.
         progress: is told how far the pass has come.
         rows_per_chunk: rows that are written between two entries in the ledger.
+        turns: the turns on the table, begun before anything was read.
 
     """
 
@@ -74,6 +75,7 @@ class TablePass:
     clock: Clock
     progress: ProgressListener
     rows_per_chunk: int
+    turns: Turns
 
     @property
     def table(self) -> str:
@@ -92,6 +94,7 @@ class Comparison:
     Attributes:
         began: when the primary began to be read; nothing later is proven.
         rows: what the primary shows.
+        parent_links: what was known of the rows that these rows look up.
         projection: what the secondary must show.
         difference: what it does not show.
         parked: the rows that were not compared, and why.
@@ -100,6 +103,7 @@ class Comparison:
 
     began: datetime
     rows: pl.DataFrame
+    parent_links: Mapping[Parent, pl.DataFrame]
     projection: Projection
     difference: Difference
     parked: tuple[ParkedRow, ...]
@@ -138,6 +142,7 @@ async def compare_sides(task: TablePass) -> Comparison:
     """Read both environments at the same time and compare them."""
     began = task.clock()
     mapping = task.mapping
+    links = task.ledger.links(task.table)
     rows, present = await _together(
         _read(
             task, task.primary, mapping.primary, mapping.primary_columns, condition=mapping.filter
@@ -145,7 +150,7 @@ async def compare_sides(task: TablePass) -> Comparison:
         _read(task, task.secondary, mapping.secondary, mapping.secondary_columns),
     )
     is_first = task.ledger.verified_through(task.table) is None
-    sides = Sides(began, rows, present, task.ledger.links(task.table), is_first=is_first)
+    sides = Sides(began, rows, present, links, is_first=is_first)
     return await compare_with_contents(task, sides, parent_links=task.parent_links)
 
 
@@ -217,6 +222,7 @@ class Sides:
         return Comparison(
             began=self.began,
             rows=self.rows,
+            parent_links=parent_links,
             projection=projection,
             difference=difference,
             parked=tuple(_parked_row(row, mapping.table, self.began) for row in parked),

@@ -4,6 +4,7 @@ Start reading here. Belongs here: putting the pieces together, the right environ
 tables, the links that parents have or would get. Does not belong here: any step of a pass.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,7 @@ from dv_sync_pipeline.sync.recording import recorded
 from dv_sync_pipeline.sync.remembering import Remembered
 from dv_sync_pipeline.sync.report import Progress, ProgressListener, TableReport, TableVerdict
 from dv_sync_pipeline.sync.second_pass import plan_deferred_lookups, set_deferred_lookups
-from dv_sync_pipeline.sync.turns import turn
+from dv_sync_pipeline.sync.turns import Turns
 from dv_sync_pipeline.sync.verification import verify
 from dv_sync_pipeline.webapi.client import Dataverse, connect
 from dv_sync_pipeline.webapi.metadata import TableSchema
@@ -60,6 +61,7 @@ class Engine:
         primary, secondary: the two environments.
         ledger: the state database.
         clock: the time, in UTC.
+        sleep: waits that many seconds, for the turn on a table.
 
     """
 
@@ -68,6 +70,7 @@ class Engine:
     secondary: Dataverse
     ledger: Ledger
     clock: Clock
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _assumed_links: dict[str, pl.DataFrame] = field(default_factory=dict, init=False, repr=False)
     """Table → links that it would have if it were synchronized: a plan of rooms needs the hotels
     that a run would create before. Kept from one `plan` or `verify` to the next."""
@@ -123,9 +126,8 @@ class Engine:
         return await self._recorded(self._reconcile(table, progress), table, mode="reconcile")
 
     async def _reconcile(self, table: str, progress: ProgressListener) -> TableReport:
-        async with turn(self.ledger, table, clock=self.clock) as ensure_turn:
-            task = await self._pass(table, self._known_links, progress, _without_deferred)
-            report = await reconcile(task, await self._feed(table), ensure_turn=ensure_turn)
+        task = await self._pass(table, self._known_links, progress, _without_deferred)
+        report = await reconcile(task, await self._feed(table))
         for environment, schema in self._schemas_of(task.mapping):
             self.ledger.remember_schema(environment.name, schema)
         return report
@@ -153,10 +155,9 @@ class Engine:
     async def _changes(
         self, table: str, progress: ProgressListener, *, dry_run: bool
     ) -> TableReport:
-        async with self._forgetting(), self._turn(table, dry_run=dry_run) as ensure_turn:
+        async with self._forgetting():
             task = await self._touching(table, progress)
-            feed = await self._feed(table)
-            return await follow_changes(task, feed, ensure_turn=ensure_turn, dry_run=dry_run)
+            return await follow_changes(task, await self._feed(table), dry_run=dry_run)
 
     async def rows(
         self, table: str, row_ids: Collection[str], *, progress: ProgressListener = _ignore
@@ -171,9 +172,8 @@ class Engine:
     async def _rows(
         self, table: str, row_ids: Collection[str], progress: ProgressListener
     ) -> TableReport:
-        async with self._forgetting(), self._turn(table) as ensure_turn:
-            task = await self._touching(table, progress)
-            return await reread_rows(task, row_ids, ensure_turn=ensure_turn)
+        async with self._forgetting():
+            return await reread_rows(await self._touching(table, progress), row_ids)
 
     async def woken_rows(self, table: str, *, progress: ProgressListener = _ignore) -> TableReport:
         """Make those rows of one table equal that wake-ups speak of, and settle the wake-ups."""
@@ -251,9 +251,11 @@ class Engine:
         return await self._recorded(work, table, mode="deferred lookups")
 
     async def _set_deferred_lookups(self, table: str, progress: ProgressListener) -> TableReport:
-        async with turn(self.ledger, table, clock=self.clock) as ensure_turn:
-            task = await self._pass(table, self._known_links, progress, _only_deferred)
-            return await set_deferred_lookups(task, ensure_turn=ensure_turn)
+        task = await self._pass(table, self._known_links, progress, _only_deferred)
+        report = await set_deferred_lookups(task)
+        if overtaken := task.turns.forget_overtaken():
+            await self.rows(table, overtaken, progress=progress)
+        return report
 
     async def remove(self, table: str, *, progress: ProgressListener = _ignore) -> TableReport:
         """Remove the rows of one table that its last reconcile found to be gone in the primary.
@@ -265,9 +267,9 @@ class Engine:
         return await self._recorded(self._remove(table, progress), table, mode="removals")
 
     async def _remove(self, table: str, progress: ProgressListener) -> TableReport:
-        async with turn(self.ledger, table, clock=self.clock) as ensure_turn:
-            task = await self._pass(table, self.ledger.links, progress, _only_circles)
-            return await remove_gone(task, ensure_turn=ensure_turn)
+        return await remove_gone(
+            await self._pass(table, self.ledger.links, progress, _only_circles)
+        )
 
     async def _recorded(
         self, work: Awaitable[TableReport], table: str, *, mode: str
@@ -325,11 +327,12 @@ class Engine:
 
     async def _touching(self, table: str, progress: ProgressListener) -> TablePass:
         """A pass over a few rows: links of synchronized parents are looked up as needed."""
+        turns = self._turns(table)
         mapping = await self._agree_lately(table)
         matched = {
             parent: await self._matched_lately(parent) for parent in mapping.parents if parent.by
         }
-        return self._task(mapping, matched, progress)
+        return self._task(mapping, matched, progress, turns)
 
     async def _feed(self, table: str) -> Feed:
         mapping = await self._agree_lately(table)
@@ -358,17 +361,6 @@ class Engine:
             self._lately.forget()
             raise
 
-    @asynccontextmanager
-    async def _turn(
-        self, table: str, *, dry_run: bool = False
-    ) -> AsyncIterator[Callable[[], None]]:
-        """The turn on a table; a dry run writes nothing and needs none."""
-        if dry_run:
-            yield lambda: None
-            return
-        async with turn(self.ledger, table, clock=self.clock) as ensure_turn:
-            yield ensure_turn
-
     async def _pass(
         self,
         table: str,
@@ -377,15 +369,21 @@ class Engine:
         part: Callable[[TableMapping], TableMapping],
     ) -> TablePass:
         self._lately.forget()
+        turns = self._turns(table)
         mapping = part(await self._agree_lately(table))
         parent_links = {parent: await self._links(parent, links) for parent in mapping.parents}
-        return self._task(mapping, parent_links, progress)
+        return self._task(mapping, parent_links, progress, turns)
+
+    def _turns(self, table: str) -> Turns:
+        """Begun before anything is read, parents included."""
+        return Turns(self.ledger, table, clock=self.clock, sleep=self.sleep)
 
     def _task(
         self,
         mapping: TableMapping,
         parent_links: Mapping[Parent, pl.DataFrame],
         progress: ProgressListener,
+        turns: Turns,
     ) -> TablePass:
         secondary = self.configuration.environments.secondary
         return TablePass(
@@ -398,6 +396,7 @@ class Engine:
             clock=self.clock,
             progress=progress,
             rows_per_chunk=secondary.rows_per_call * secondary.requests_in_flight,
+            turns=turns,
         )
 
     async def _links(self, parent: Parent, links: Callable[[str], pl.DataFrame]) -> pl.DataFrame:
@@ -444,6 +443,7 @@ async def open_engine(
     *,
     clock: Clock,
     connect: Connect = connect,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> AsyncIterator[Engine]:
     """An engine with both environments connected and the ledger open; closes them at the end.
 
@@ -456,6 +456,6 @@ async def open_engine(
             connect("primary", configuration.environments.primary) as primary,
             connect("secondary", configuration.environments.secondary) as secondary,
         ):
-            yield Engine(configuration, primary, secondary, ledger, clock)
+            yield Engine(configuration, primary, secondary, ledger, clock, sleep)
     finally:
         ledger.close()

@@ -73,23 +73,20 @@ def _surplus_list(difference: PairDifference, task: TablePass) -> RemovalList:
     )
 
 
-async def apply_pairs(
-    task: TablePass, differences: Sequence[PairDifference], *, ensure_turn: Callable[[], None]
-) -> PairsWritten:
+async def apply_pairs(task: TablePass, differences: Sequence[PairDifference]) -> PairsWritten:
     """Undo surplus pairs, unless they are held, and make missing ones, chunk by chunk.
 
     Both are harmless when repeated, so an outcome that stays unknown only ends the pass with
     `RequestFailedError`: the next one finds out.
     """
-    return await _PairWriter(task, ensure_turn, held_pairs(task, differences)).apply(differences)
+    return await _PairWriter(task, held_pairs(task, differences)).apply(differences)
 
 
 class _PairWriter:
     """One application of the differences of one table."""
 
-    def __init__(self, task: TablePass, ensure_turn: Callable[[], None], held: HeldLists) -> None:
+    def __init__(self, task: TablePass, held: HeldLists) -> None:
         self._task = task
-        self._ensure_turn = ensure_turn
         self._written = PairsWritten(held)
 
     async def apply(self, differences: Sequence[PairDifference]) -> PairsWritten:
@@ -113,9 +110,9 @@ class _PairWriter:
 
     async def _in_chunks(self, send: _Send, pairs: pl.DataFrame, target: Association) -> None:
         for chunk in pairs.iter_slices(self._task.rows_per_chunk):
-            self._ensure_turn()
             sent = _pairs(chunk, SECONDARY_ID, OTHER_ID)
-            self._settle(chunk, await send(self._task.mapping.secondary, target, sent))
+            async with self._task.turns.hold():
+                self._settle(chunk, await send(self._task.mapping.secondary, target, sent))
 
     def _settle(self, chunk: pl.DataFrame, outcomes: Sequence[Outcome]) -> None:
         """Count pairs that are as they should be, and park the rows of refused ones."""

@@ -4,7 +4,7 @@ Belongs here: the order of its steps, and the report; likewise of the pass that 
 reconcile found to be gone. Does not belong here: how a step is done.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 
 import polars as pl
@@ -13,9 +13,11 @@ from dv_sync_pipeline.sync.associations import compare_pairs, pair_differences
 from dv_sync_pipeline.sync.comparison import Comparison, TablePass, compare_sides
 from dv_sync_pipeline.sync.difference import row_differences, rows_to_go
 from dv_sync_pipeline.sync.feed import Feed
-from dv_sync_pipeline.sync.guards import HeldLists, Removal, RemovalList
-from dv_sync_pipeline.sync.mapping import KEY, PRIMARY_ID, SECONDARY_ID
-from dv_sync_pipeline.sync.pairs import apply_pairs, held_pairs
+from dv_sync_pipeline.sync.guards import HeldLists, RemovalList
+from dv_sync_pipeline.sync.ledger.scope import EVERY_ROW, AllBut
+from dv_sync_pipeline.sync.mapping import PRIMARY_ID
+from dv_sync_pipeline.sync.meter import Meter
+from dv_sync_pipeline.sync.pairs import PairsWritten, apply_pairs, held_pairs
 from dv_sync_pipeline.sync.removals import remove
 from dv_sync_pipeline.sync.report import (
     PARKED_ROWS_SHOWN_MAX,
@@ -24,19 +26,20 @@ from dv_sync_pipeline.sync.report import (
     RowDifference,
     TableReport,
 )
+from dv_sync_pipeline.sync.rows_pass import RowsPass, removals_listed
 from dv_sync_pipeline.sync.waiting import missing_parents
 from dv_sync_pipeline.sync.writer import Written, apply
-from dv_sync_pipeline.webapi.client import Traffic
 
-__all__ = ["Meter", "plan", "reconcile", "remove_gone", "report_of"]
+__all__ = ["plan", "reconcile", "remove_gone", "report_of"]
 
 
-async def reconcile(task: TablePass, feed: Feed, *, ensure_turn: Callable[[], None]) -> TableReport:
-    """One pass over one table, the turn being ours.
+async def reconcile(task: TablePass, feed: Feed) -> TableReport:
+    """One pass over one table.
 
     A reconcile is owed from the first moment until the pass is completed, so that a crash anywhere
     leaves a trace (RELIABILITY 0.2). The delta token is taken before the primary is read and saved
-    when all is done: changes go on from there without a gap.
+    when all is done: changes go on from there without a gap. Rows that other passes have written
+    meanwhile are looked at again when all others are done.
     """
     meter = Meter(task)
     mapping_changed = task.ledger.mapping_changed(task.table, mapping=feed.fingerprint)
@@ -44,42 +47,61 @@ async def reconcile(task: TablePass, feed: Feed, *, ensure_turn: Callable[[], No
     known_token = task.ledger.delta_token(task.table)
     token = await feed.fresh_token()
     comparison = await compare_sides(task)
-    written = await apply(comparison.difference, task, ensure_turn=ensure_turn)
+    written = await apply(comparison.difference, task)
     pairs = await compare_pairs(
         task,
         task.ledger.links(task.table),
         primary_ids=comparison.projection.primary_ids,
     )
-    associated = await apply_pairs(task, pairs, ensure_turn=ensure_turn)
-    refused = {**associated.parked, **written.parked}
-    parked = task.ledger.replace_parked(task.table, [*comparison.parked, *refused.values()])
-    task.ledger.replace_removals(_removals(comparison, task))
-    task.ledger.replace_held_pairs(task.table, associated.held.lists)
-    task.ledger.replace_waiting(task.table, _waiting(comparison, task))
+    associated = await apply_pairs(task, pairs)
+    overtaken = await _settle(comparison, task, written=written, associated=associated)
+    again = RowsPass(task)
+    await again.look_at(overtaken)
+    await again.finish()
     feed.save(token, instead_of=known_token)
     task.ledger.finish_reconcile(task.table, verified_through=comparison.began)
-    report = report_of(comparison, meter, written=written, parked=parked)
+    parked = [row for row in task.ledger.parked(task.table) if row.work is ParkedWork.WRITE]
+    report = report_of(comparison, meter, written=again.added_to(written), parked=parked)
     report = replace(report, mapping_changed=mapping_changed)
     return report.with_pairs(
         associated.pairs, waiting=sum(each.waiting for each in pairs), held=associated.held
     )
 
 
+async def _settle(
+    comparison: Comparison, task: TablePass, *, written: Written, associated: PairsWritten
+) -> set[str]:
+    """Write down what waits; returns the rows of which other passes know more than this one."""
+    ledger, table = task.ledger, task.table
+    async with task.turns.hold():
+        overtaken = task.turns.written_by_others() | task.turns.forget_overtaken()
+        among = AllBut(frozenset(overtaken))
+        refused = {**associated.parked, **written.parked}
+        parked = [row for row in (*comparison.parked, *refused.values()) if row.primary_id in among]
+        ledger.replace_parked(table, parked, among=among)
+        ledger.replace_removals(_removals(comparison, task, among=among))
+        ledger.replace_held_pairs(table, associated.held.lists)
+        waiting = _waiting(comparison, task).filter(~pl.col(PRIMARY_ID).is_in(list(overtaken)))
+        ledger.replace_waiting(table, waiting, among=among)
+    return overtaken
+
+
 def _waiting(comparison: Comparison, task: TablePass) -> pl.DataFrame:
     """Which rows wait for which parents, now that their own table is written."""
-    links = {**task.parent_links, task.mapping.own: task.ledger.links(task.table)}
-    return missing_parents(comparison.rows, task.mapping, links=links)
+    known = comparison.parent_links
+    written = {**known, task.mapping.own: task.ledger.links(task.table)}
+    return missing_parents(comparison.rows, task.mapping, known, written)
 
 
-async def remove_gone(task: TablePass, *, ensure_turn: Callable[[], None]) -> TableReport:
-    """Remove what the last reconcile of the table found to be gone, the turn being ours.
+async def remove_gone(task: TablePass) -> TableReport:
+    """Remove what is on the list of the table.
 
     To be run when all tables were reconciled, children before parents: a child that was moved to
     another parent must have moved before its old parent goes (DESIGN 4, Order).
     """
     meter = Meter(task)
     found = task.ledger.removals(task.table)
-    removed = await remove(found, task, ensure_turn=ensure_turn)
+    removed = await remove(found, task)
     parked = task.ledger.replace_parked(task.table, removed.parked, work=ParkedWork.REMOVAL)
     seconds, traffic = meter.read()
     return TableReport(
@@ -105,13 +127,13 @@ async def remove_gone(task: TablePass, *, ensure_turn: Callable[[], None]) -> Ta
     ).holding(removed.held)
 
 
-def _removals(comparison: Comparison, task: TablePass) -> RemovalList:
+def _removals(
+    comparison: Comparison, task: TablePass, *, among: Container[str] = EVERY_ROW
+) -> RemovalList:
     """What the removals of this run have to do; nothing where rows are kept."""
-    rows = rows_to_go(comparison.difference, deletes=task.settings.deletes)
-    removals = rows.sort(KEY).select(PRIMARY_ID, SECONDARY_ID, KEY).iter_rows()
     return RemovalList(
         task.table,
-        tuple(Removal(*row) for row in removals) if task.settings.has_removals else (),
+        removals_listed(comparison.difference, task, among=among),
         links=comparison.difference.links.height + comparison.difference.gone.height,
         primary_rows=comparison.primary_rows,
         approved=task.ledger.removals(task.table).approved,
@@ -142,25 +164,6 @@ async def plan(task: TablePass) -> tuple[TableReport, Comparison]:
     waiting = sum(each.waiting for each in pairs)
     report = report.holding(rows).with_pairs(count, waiting=waiting, held=held_pairs(task, pairs))
     return report, comparison
-
-
-class Meter:
-    """Time and traffic since the pass began."""
-
-    def __init__(self, task: TablePass) -> None:
-        self.table = task.table
-        self.deletes = task.settings.deletes
-        self.drift = task.mapping.drift
-        self._task = task
-        self._began = task.clock()
-        self._traffic = self._total()
-
-    def _total(self) -> Traffic:
-        return self._task.primary.traffic + self._task.secondary.traffic
-
-    def read(self) -> tuple[float, Traffic]:
-        """Seconds and traffic so far."""
-        return (self._task.clock() - self._began).total_seconds(), self._total() - self._traffic
 
 
 def report_of(

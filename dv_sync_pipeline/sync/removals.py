@@ -10,7 +10,7 @@ them: a delete must neither take along nor change rows that are not ours. Rows t
 themselves or to each other, and are all to go, let go of each other first.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeAlias
@@ -55,18 +55,16 @@ class Removed:
     parked: list[ParkedRow] = field(default_factory=list)
 
 
-async def remove(
-    found: RemovalList, task: TablePass, *, ensure_turn: Callable[[], None]
-) -> Removed:
+async def remove(found: RemovalList, task: TablePass) -> Removed:
     """Remove the rows of the list, unless a person must be asked first.
 
-    `ensure_turn` is asked before each chunk and raises when another run has taken the turn. Raises
+    A row that another pass has written meanwhile is left alone (`turns.py`). Raises
     `RequestFailedError` when an outcome stays unknown; the next pass sends it again.
     """
     held = HeldLists.of([found], max_removals=task.settings.max_removals)
     if held.lists:
         return Removed(held=held)
-    return await _Remover(task, ensure_turn).remove(await _still_gone(found.removals, task))
+    return await _Remover(task).remove(await _still_gone(found.removals, task))
 
 
 async def _still_gone(removals: Sequence[Removal], task: TablePass) -> list[Removal]:
@@ -84,9 +82,8 @@ async def _still_gone(removals: Sequence[Removal], task: TablePass) -> list[Remo
 class _Remover:
     """One list of one table."""
 
-    def __init__(self, task: TablePass, ensure_turn: Callable[[], None]) -> None:
+    def __init__(self, task: TablePass) -> None:
         self._task = task
-        self._ensure_turn = ensure_turn
         self._schema = task.mapping.secondary
         self._removed = Removed()
 
@@ -134,7 +131,8 @@ class _Remover:
             [lookup.name for lookup in lookups],
         )
         writes = [_clearing(row, lookups, self._schema, going=going) for row in rows]
-        return await self._clear({write.id: write for write in writes if write.values})
+        due = {write.id: write for write in writes if write.values}
+        return await self._clear([each for each in removals if each.secondary_id in due], due)
 
     def _ids_to_go(self, removals: Sequence[Removal]) -> set[str]:
         """Secondary ids on this list, and on those of the tables that it closes a circle with."""
@@ -142,16 +140,14 @@ class _Remover:
         lists = [self._task.ledger.removals(parent.table).removals for parent in parents]
         return {each.secondary_id for each in (*removals, *chain.from_iterable(lists))}
 
-    async def _clear(self, writes: Mapping[str, RowWrite]) -> bool:
+    async def _clear(self, removals: Sequence[Removal], writes: Mapping[str, RowWrite]) -> bool:
         async def send(ids: Sequence[str]) -> list[Outcome]:
             rows = [writes[row_id] for row_id in ids]
             return await self._task.secondary.update_rows(self._schema, rows)
 
-        ids, size = list(writes), self._task.rows_per_chunk
         outcomes: dict[str, Outcome] = {}
-        for start in range(0, len(ids), size):
-            self._ensure_turn()
-            outcomes |= await self._settle(ids[start : start + size], send)
+        async for chunk in self._chunks(removals):
+            outcomes |= await self._settle([each.secondary_id for each in chunk], send)
         return any(each.kind is OutcomeKind.DONE for each in outcomes.values())
 
     async def _blocked(
@@ -174,19 +170,26 @@ class _Remover:
             self._park(removal, ParkedReason.HAS_CHILDREN, message)
 
     async def _in_chunks(self, removals: Sequence[Removal], send: _Remove) -> None:
+        done = 0
+        async for chunk in self._chunks(removals):
+            await self._remove_chunk(chunk, send)
+            done += len(chunk)
+            self._task.report("remove", done=done, total=len(removals))
+
+    async def _chunks(self, removals: Sequence[Removal]) -> AsyncIterator[list[Removal]]:
+        """Each while it is our turn, without the rows that another pass has written meanwhile."""
         size = self._task.rows_per_chunk
         for start in range(0, len(removals), size):
-            self._ensure_turn()
             chunk = removals[start : start + size]
-            await self._remove_chunk(chunk, send)
-            self._task.report("remove", done=start + len(chunk), total=len(removals))
+            async with self._task.turns.chunk([each.primary_id for each in chunk]) as overtaken:
+                yield [each for each in chunk if each.primary_id not in overtaken]
 
     async def _remove_chunk(self, chunk: Sequence[Removal], send: _Remove) -> None:
         outcomes = await self._settle([each.secondary_id for each in chunk], send)
         done = [each for each in chunk if outcomes[each.secondary_id].kind is OutcomeKind.DONE]
         gone = [each.primary_id for each in done]
         if self._task.settings.deletes == "delete":
-            self._task.ledger.drop_links(self._task.table, gone)
+            self._task.ledger.drop_links(self._task.table, gone, writer=self._task.turns.writer)
         self._task.ledger.settle_removals(self._task.table, gone)
         self._removed.removed += len(done)
         for each in chunk:

@@ -5,7 +5,6 @@ one table need no pass of their own (`writer.py`). It reads ids, keys and those 
 creates a row, and neither adopts nor forgets one: all that is for the reconcile before it.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import polars as pl
@@ -13,7 +12,8 @@ import polars as pl
 from dv_sync_pipeline.sync.comparison import Comparison, TablePass, compare_sides
 from dv_sync_pipeline.sync.difference import Difference, row_differences
 from dv_sync_pipeline.sync.mapping import PRIMARY_ID, VERSION
-from dv_sync_pipeline.sync.reconcile import Meter, report_of
+from dv_sync_pipeline.sync.meter import Meter
+from dv_sync_pipeline.sync.reconcile import report_of
 from dv_sync_pipeline.sync.report import TableReport
 from dv_sync_pipeline.sync.writer import Written, apply
 
@@ -22,11 +22,11 @@ __all__ = ["plan_deferred_lookups", "set_deferred_lookups"]
 _MODE = "deferred lookups"
 
 
-async def set_deferred_lookups(task: TablePass, *, ensure_turn: Callable[[], None]) -> TableReport:
-    """Make the deferred lookups of linked rows equal, the turn being ours."""
+async def set_deferred_lookups(task: TablePass) -> TableReport:
+    """Make the deferred lookups of linked rows equal."""
     meter = Meter(task)
     comparison = await _compare(task)
-    written = await apply(comparison.difference, task, ensure_turn=ensure_turn)
+    written = await apply(comparison.difference, task)
     task.ledger.park(task.table, list(written.parked.values()))
     return report_of(comparison, meter, mode=_MODE, written=written, parked=written.parked.values())
 

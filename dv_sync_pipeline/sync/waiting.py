@@ -38,14 +38,17 @@ def _pointing(rows: pl.DataFrame, column: MappedColumn, parent: Parent) -> pl.Da
 
 
 def missing_parents(
-    rows: pl.DataFrame, mapping: TableMapping, *, links: Mapping[Parent, pl.DataFrame]
+    rows: pl.DataFrame, mapping: TableMapping, *known: Mapping[Parent, pl.DataFrame]
 ) -> pl.DataFrame:
     """Which rows wait for which parents, as `WAITING_SCHEMA`.
 
-    `rows` has the columns of `mapping.primary_columns`; `links` those of every synchronized parent,
-    the table itself included if it looks itself up.
+    `rows` has the columns of `mapping.primary_columns`; `known` are the links of every synchronized
+    parent, the table itself included if it looks itself up. What was known when the rows were
+    compared counts as well as what is known now: a parent that came in between is missing in what
+    was written, and found to have arrived by whoever looks next.
     """
-    return pl.concat([WAITING_SCHEMA.to_frame(), *_missing(rows, mapping, links)])
+    missing = [frame for links in known for frame in _missing(rows, mapping, links)]
+    return pl.concat([WAITING_SCHEMA.to_frame(), *missing]).unique()
 
 
 def _missing(

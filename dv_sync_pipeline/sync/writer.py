@@ -36,6 +36,8 @@ from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, Reference, RowWr
 
 __all__ = ["Written", "apply"]
 
+_ENTRIES_PER_TURN = 10_000
+
 _WITH_DEFAULT = frozenset({ColumnKind.BOOLEAN, ColumnKind.CHOICE, ColumnKind.MULTI_CHOICE})
 """Kinds whose columns may have a default, which takes the place of a null that is not sent."""
 
@@ -68,24 +70,22 @@ class Written:
     parked: dict[str, ParkedRow] = field(default_factory=dict)
 
 
-async def apply(
-    difference: Difference, task: TablePass, *, ensure_turn: Callable[[], None]
-) -> Written:
-    """Write everything that differs, chunk by chunk.
+async def apply(difference: Difference, task: TablePass) -> Written:
+    """Write everything that differs, chunk by chunk, each in a turn of its own (`turns.py`).
 
-    `ensure_turn` is asked before each chunk and raises when another run has taken the turn. Raises
+    Rows that another pass has written meanwhile are left alone: `Turns.overtaken`. Raises
     `RequestFailedError` when an outcome stays unknown: links that are only intended keep it in
     mind, and the next pass finds out.
     """
-    return await _Writer(task, ensure_turn).apply(difference)
+    return await _Writer(task).apply(difference)
 
 
 class _Writer:
     """One application of one difference."""
 
-    def __init__(self, task: TablePass, ensure_turn: Callable[[], None]) -> None:
+    def __init__(self, task: TablePass) -> None:
         self._task = task
-        self._ensure_turn = ensure_turn
+        self._turns = task.turns
         self._schema = task.mapping.secondary
         self._ledger = task.ledger
         self._chained = task.mapping.chained
@@ -101,17 +101,29 @@ class _Writer:
         self._states = States(task, self._update_rows)
 
     async def apply(self, difference: Difference) -> Written:
-        self._ensure_turn()
         difference = with_present_status(difference, self._task.mapping)
-        self._ledger.drop_links(self._task.table, difference.dead_links)
-        self._ledger.save_links(self._task.table, difference.fresh_links)
+        dead_links = difference.dead_links.alias(PRIMARY_ID).to_frame()
+        await self._in_turns(dead_links, self._drop_links)
+        await self._in_turns(difference.fresh_links, self._save_links)
         await self._update(difference)
         await self._create(difference.creates)
         await self._chain(difference)
         await self._copy_contents(difference)
         await self._set_states(difference)
-        self._settle(difference)
+        await self._settle(difference)
         return self._written
+
+    def _save_links(self, links: pl.DataFrame) -> None:
+        self._ledger.save_links(self._task.table, links, writer=self._turns.writer)
+
+    def _drop_links(self, rows: pl.DataFrame) -> None:
+        self._ledger.drop_links(self._task.table, rows[PRIMARY_ID], writer=self._turns.writer)
+
+    async def _in_turns(self, rows: pl.DataFrame, note: Callable[[pl.DataFrame], None]) -> None:
+        """Entries of the ledger alone: many at once, but no more than others can wait for."""
+        for chunk in rows.iter_slices(_ENTRIES_PER_TURN):
+            async with self._turns.chunk(chunk[PRIMARY_ID].to_list()) as overtaken:
+                note(_without(chunk, overtaken))
 
     async def _update(self, difference: Difference) -> None:
         changed = difference.changed.with_columns(
@@ -210,14 +222,14 @@ class _Writer:
     async def _set_states_of(self, chunk: pl.DataFrame) -> None:
         self._park_refused(chunk, await self._states.set_states(chunk))
 
-    def _settle(self, difference: Difference) -> None:
+    async def _settle(self, difference: Difference) -> None:
         """Count what was written in the end, and link changed rows to the version they show."""
         changed = self._still_welcome(difference.changed)
         self._written.updated = changed.height
         self._written.created = self._still_welcome(difference.creates).height
         origins = difference.links.select(PRIMARY_ID, "@origin")
         proven = changed.join(origins, on=PRIMARY_ID)
-        self._ledger.save_links(self._task.table, _proven_links(proven))
+        await self._in_turns(_proven_links(proven), self._save_links)
 
     async def _in_chunks(
         self,
@@ -227,8 +239,10 @@ class _Writer:
     ) -> None:
         done = 0
         for chunk in rows.iter_slices(self._task.rows_per_chunk):
-            self._ensure_turn()
-            await write(chunk)
+            async with self._turns.chunk(chunk[PRIMARY_ID].to_list()) as overtaken:
+                ours = _without(chunk, overtaken)
+                if not ours.is_empty():
+                    await write(ours)
             done += chunk.height
             self._task.report(stage, done=done, total=rows.height)
 
@@ -241,7 +255,7 @@ class _Writer:
 
     async def _create_chunk(self, chunk: pl.DataFrame) -> None:
         """A row is written down as intended first, so that it is known as ours after a crash."""
-        self._ledger.save_links(self._task.table, links_of(chunk, intended=True))
+        self._save_links(links_of(chunk, intended=True))
         writes = [self._creation(row) for row in chunk.iter_rows(named=True)]
         outcomes = await self._send(
             self._task.secondary.create_rows, writes, chunk, proof=(FOLDED_KEY,)
@@ -249,8 +263,8 @@ class _Writer:
         outcomes = await self._pardon_repeated(outcomes, chunk)
         refused = self._park_refused(chunk, outcomes)
         created = chunk.filter(~pl.col(PRIMARY_ID).is_in(refused))
-        self._ledger.save_links(self._task.table, links_of(created))
-        self._ledger.drop_links(self._task.table, refused)
+        self._save_links(links_of(created))
+        self._drop_links(chunk.filter(pl.col(PRIMARY_ID).is_in(refused)))
 
     async def _update_rows(
         self, writes: Sequence[RowWrite], expected: pl.DataFrame, *, proof: Sequence[str]
@@ -375,8 +389,12 @@ class _Writer:
             )
 
     def _still_welcome(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows that were not parked so far."""
-        return rows.filter(~pl.col(PRIMARY_ID).is_in(list(self._written.parked)))
+        """The rows that were neither parked nor overtaken so far."""
+        return _without(rows, self._written.parked.keys() | self._turns.overtaken)
+
+
+def _without(rows: pl.DataFrame, primary_ids: Collection[str]) -> pl.DataFrame:
+    return rows.filter(~pl.col(PRIMARY_ID).is_in(list(primary_ids))) if primary_ids else rows
 
 
 def _texts(names: Sequence[str]) -> pl.Expr:

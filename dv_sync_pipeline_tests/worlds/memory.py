@@ -6,7 +6,7 @@ as SQL does, state cannot be set by a create, a bad row is refused alone, lookup
 """
 
 import itertools
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -65,6 +65,10 @@ def step_at_each_commit(engine: Engine, boundary: Boundary) -> None:
     """Let every commit of the engine's ledger be a step."""
     database = engine.ledger._engine  # noqa: SLF001 - the only way to die at a commit
     sa.event.listen(database, "commit", lambda _connection: boundary.step())
+
+
+async def nothing_happens() -> None:
+    """Between two steps."""
 
 
 def row_id(number: int) -> str:
@@ -126,6 +130,7 @@ class MemoryDataverse:
         boundary: counts the rows written, and may kill the process before one of them.
         tombstones: (table, id) → version of the delete, those of rows that came back included.
         forgets_tokens_before: delta tokens of an older version have expired.
+        pause: is awaited before each request: something else may happen there.
 
     """
 
@@ -142,6 +147,7 @@ class MemoryDataverse:
     requests: int = 0
     tombstones: dict[tuple[str, str], int] = field(default_factory=dict)
     forgets_tokens_before: int = 0
+    pause: Callable[[], Awaitable[None]] = nothing_happens
     _versions: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1000))
 
     @property
@@ -198,7 +204,11 @@ class MemoryDataverse:
         ids = self._ids(schema, condition)
         for start in range(0, max(len(ids), 1), ROWS_PER_PAGE):
             self.requests += 1
-            yield [self._read(schema, id_, columns) for id_ in ids[start : start + ROWS_PER_PAGE]]
+            await self.pause()
+            there = [
+                id_ for id_ in ids[start : start + ROWS_PER_PAGE] if id_ in self.rows[schema.name]
+            ]
+            yield [self._read(schema, id_, columns) for id_ in there]
 
     async def read_rows(
         self,
@@ -210,6 +220,7 @@ class MemoryDataverse:
     ) -> list[Row]:
         """Those of the rows that exist and meet the condition."""
         self.requests += 1
+        await self.pause()
         present = set(self._ids(schema, condition)) & set(ids)
         return [self._read(schema, id_, columns) for id_ in present]
 
@@ -229,6 +240,7 @@ class MemoryDataverse:
     ) -> list[Row]:
         """The rows found under these keys."""
         self.requests += bool(keys)
+        await self.pause()
         wanted = [[fold(value) for value in key.values()] for key in keys]
         names = list(keys[0]) if keys else []
         found = [
@@ -263,6 +275,7 @@ class MemoryDataverse:
         for page in pages:
             self.requests += 1
             yield page
+            await self.pause()
         self.requests += not pages
         yield ChangePage((), (), closing)
 
@@ -272,11 +285,11 @@ class MemoryDataverse:
 
     async def create_rows(self, schema: TableSchema, rows: Sequence[RowWrite]) -> list[Outcome]:
         """Create rows; one that exists already is refused."""
-        return self._call("create", schema, rows)
+        return await self._call("create", schema, rows)
 
     async def update_rows(self, schema: TableSchema, rows: Sequence[RowWrite]) -> list[Outcome]:
         """Change rows that exist."""
-        return self._call("update", schema, rows)
+        return await self._call("update", schema, rows)
 
     async def associate_rows(
         self, schema: TableSchema, association: Association, pairs: Sequence[Pair]
@@ -340,6 +353,7 @@ class MemoryDataverse:
     async def delete_rows(self, schema: TableSchema, ids: Sequence[str]) -> list[Outcome]:
         """Delete rows; one that is not there is done."""
         self.requests += 1
+        await self.pause()
         return [self._delete(schema, id_) for id_ in ids]
 
     def _delete(self, schema: TableSchema, id_: str) -> Outcome:
@@ -397,8 +411,11 @@ class MemoryDataverse:
         self.requests += 1
         return {id_ for id_ in ids if self._children(dependent, id_)}
 
-    def _call(self, message: str, schema: TableSchema, rows: Sequence[RowWrite]) -> list[Outcome]:
+    async def _call(
+        self, message: str, schema: TableSchema, rows: Sequence[RowWrite]
+    ) -> list[Outcome]:
         self.requests += 1
+        await self.pause()
         return [self._write(message, schema, write) for write in rows]
 
     def _write(self, message: str, schema: TableSchema, write: RowWrite) -> Outcome:
@@ -473,13 +490,14 @@ def fold(value: object) -> object:
 
 @dataclass
 class TickingClock:
-    """Every look at it finds one second more gone."""
+    """Every look at it finds some time more gone, a second unless told otherwise."""
 
     now: datetime = datetime(2026, 1, 31, 2, 0, tzinfo=UTC)
+    step: timedelta = timedelta(seconds=1)
 
     def __call__(self) -> datetime:
         """The time."""
-        self.now += timedelta(seconds=1)
+        self.now += self.step
         return self.now
 
 

@@ -1,6 +1,7 @@
 """Brands, hotels and rooms in two environments in memory, and the engine between them."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -129,11 +130,18 @@ class Hotels:
         return id_
 
     @asynccontextmanager
-    async def open(self, boundary: Boundary | None = None) -> AsyncIterator[Engine]:
+    async def open(
+        self,
+        boundary: Boundary | None = None,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> AsyncIterator[Engine]:
         """An engine on this world; with a boundary, one that may be killed."""
         self.secondary.boundary = boundary or Boundary()
         connect = connect_to(self.primary, self.secondary)
-        async with open_engine(self.configuration, clock=self.clock, connect=connect) as engine:
+        async with open_engine(
+            self.configuration, clock=self.clock, connect=connect, sleep=sleep
+        ) as engine:
             if boundary:
                 step_at_each_commit(engine, boundary)
             yield engine

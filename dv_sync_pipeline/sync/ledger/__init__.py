@@ -19,6 +19,7 @@ from dv_sync_pipeline.sync.ledger.passes import Passes
 from dv_sync_pipeline.sync.ledger.reconciles import Reconciles
 from dv_sync_pipeline.sync.ledger.removals import Removals
 from dv_sync_pipeline.sync.ledger.schemas import SeenSchemas
+from dv_sync_pipeline.sync.ledger.stamps import Stamps
 from dv_sync_pipeline.sync.ledger.waiting import WaitingRows
 from dv_sync_pipeline.sync.ledger.wakeups import WakeUps
 
@@ -30,6 +31,7 @@ class Ledger(
     Reconciles,
     Feeds,
     Links,
+    Stamps,
     WaitingRows,
     ParkedRows,
     Removals,

@@ -20,7 +20,7 @@ from dv_sync_pipeline.redact import redact
 
 __all__ = ["METADATA", "SCHEMA_VERSION", "Database", "in_steps", "insert", "moment_text"]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised whenever a table that exists changes; a ledger of a newer version is refused.
 
 A new table needs no new version: it is created where it is missing.
@@ -29,6 +29,12 @@ A new table needs no new version: it is created where it is missing.
 _MIGRATIONS: Mapping[int, Sequence[str]] = {
     # Lists of removals moved to other tables; the next reconcile makes them anew.
     3: ("DROP TABLE removals", "DROP TABLE removal_lists"),
+    # Each link knows which pass wrote its row last, and when in the order of the ledger.
+    4: (
+        "ALTER TABLE links ADD COLUMN sequence BIGINT NOT NULL DEFAULT 0",
+        "ALTER TABLE links ADD COLUMN writer BIGINT NOT NULL DEFAULT 0",
+        "CREATE INDEX links_by_secondary_row ON links (table_name, secondary_id)",
+    ),
 }
 """Version → the statements that lead to it from the version before, for both kinds of database.
 

@@ -78,24 +78,24 @@ class Feeds(Database):
         query = sa.select(_feeds).where(_feeds.c.table_name == table, _feeds.c.is_tracked)
         with self.reading() as connection:
             row = connection.execute(query).mappings().first()
-        if row is None:
-            return None
-        return DeltaToken(row["link"], row["mapping"], datetime.fromisoformat(row["taken"]))
+        return _token(row) if row else None
 
     def save_delta_token(
         self, table: str, token: DeltaToken, *, instead_of: DeltaToken | None
     ) -> None:
         """Go on from here next time: everything before it is applied or parked.
 
-        A pass that went on from `instead_of` does not set back what another pass has saved since.
+        If another token than `instead_of` is there, passes have overlapped. Then the older one
+        stays: a row that was deleted and was not yet known to the one may have been created by the
+        other, and only its tombstone tells of that. Changes read twice harm nobody.
         """
         row = _feeds.c.table_name == table
         with self.transaction() as connection:
-            # An update first: it takes SQLite's write lock before anything is read.
+            # A write first: it takes SQLite's lock before anything is read.
             connection.execute(_feeds.delete().where(row, ~_feeds.c.is_tracked))
-            known = connection.scalar(sa.select(_feeds.c.link).where(row))
-            if known != (instead_of.link if instead_of else None):
-                return
+            known = connection.execute(sa.select(_feeds).where(row)).mappings().first()
+            if known and known["link"] != (instead_of.link if instead_of else ""):
+                token = min(token, _token(known), key=lambda each: each.taken)
             connection.execute(_feeds.delete().where(row))
             connection.execute(_feeds.insert().values(table_name=table, **_values(token)))
 
@@ -149,6 +149,10 @@ class Feeds(Database):
             )
             for row in rows
         }
+
+
+def _token(row: sa.RowMapping) -> DeltaToken:
+    return DeltaToken(row["link"], row["mapping"], datetime.fromisoformat(row["taken"]))
 
 
 def _values(token: DeltaToken) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Whose turn it is on a table."""
+"""Whose turn it is on a table, and who waits for it, first come first served."""
 
 from datetime import datetime, timedelta
 
@@ -17,21 +17,38 @@ _leases = sa.Table(
 )
 
 
+_queue = sa.Table(
+    "lease_queue",
+    METADATA,
+    sa.Column("table_name", sa.String(128), primary_key=True),
+    sa.Column("holder", sa.String(64), primary_key=True),
+    sa.Column("since", sa.String(32), nullable=False),
+    sa.Column("expires", sa.String(32), nullable=False),
+)
+
+_ASKS_AGAIN_WITHIN = timedelta(seconds=2)
+"""Who waits for longer without asking again has given up, or was killed."""
+
+
 class Leases(Database):
     """One lease for each table."""
 
     def take_lease(self, table: str, holder: str, *, now: datetime, lasts: timedelta) -> bool:
-        """Take or renew the only lease of the table; False while another holder has it."""
-        values = {"holder": holder, "expires": moment_text(now + lasts)}
-        is_free = sa.or_(_leases.c.holder == holder, _leases.c.expires <= moment_text(now))
+        """Take or renew the only lease of the table; False while another holder has it.
+
+        Who is refused is next: a holder that gives the lease back and wants it again at once waits
+        behind those who have asked before.
+        """
+        expires = moment_text(now + lasts)
         try:
             with self.transaction() as connection:
-                renewed = connection.execute(
-                    _leases.update().where(_leases.c.table_name == table, is_free).values(values)
-                )
-                if renewed.rowcount:
+                if _renew(connection, table, holder, expires=expires):
                     return True
-                connection.execute(_leases.insert().values(table_name=table, **values))
+                if _others_wait(connection, table, holder, now=now):
+                    return _enqueue(connection, table, holder, now=now)
+                if not _take(connection, table, holder, now=now, expires=expires):
+                    return _enqueue(connection, table, holder, now=now)
+                _leave_queue(connection, table, holder, now=now)
         except sa.exc.IntegrityError:
             return False
         return True
@@ -42,3 +59,47 @@ class Leases(Database):
             connection.execute(
                 _leases.delete().where(_leases.c.table_name == table, _leases.c.holder == holder)
             )
+
+
+def _renew(connection: sa.Connection, table: str, holder: str, *, expires: str) -> bool:
+    mine = sa.and_(_leases.c.table_name == table, _leases.c.holder == holder)
+    return bool(connection.execute(_leases.update().where(mine).values(expires=expires)).rowcount)
+
+
+def _take(
+    connection: sa.Connection, table: str, holder: str, *, now: datetime, expires: str
+) -> bool:
+    """Whether the lease was free: nobody's, or run out."""
+    of_table = _leases.c.table_name == table
+    connection.execute(_leases.delete().where(of_table, _leases.c.expires <= moment_text(now)))
+    if connection.execute(sa.select(_leases).where(of_table)).first() is not None:
+        return False
+    values = {"table_name": table, "holder": holder, "expires": expires}
+    connection.execute(_leases.insert().values(values))
+    return True
+
+
+def _others_wait(connection: sa.Connection, table: str, holder: str, *, now: datetime) -> bool:
+    """Whether somebody has asked before and still waits."""
+    waiting = sa.select(_queue.c.holder, _queue.c.since).where(
+        _queue.c.table_name == table, _queue.c.expires > moment_text(now)
+    )
+    since = {row.holder: row.since for row in connection.execute(waiting)}
+    mine = since.pop(holder, moment_text(now))
+    return any(other < mine for other in since.values())
+
+
+def _enqueue(connection: sa.Connection, table: str, holder: str, *, now: datetime) -> bool:
+    """Wait from now on, or still; always False, as the answer to who asked."""
+    mine = sa.and_(_queue.c.table_name == table, _queue.c.holder == holder)
+    expires = moment_text(now + _ASKS_AGAIN_WITHIN)
+    if not connection.execute(_queue.update().where(mine).values(expires=expires)).rowcount:
+        values = {"table_name": table, "holder": holder, "since": moment_text(now)}
+        connection.execute(_queue.insert().values(**values, expires=expires))
+    return False
+
+
+def _leave_queue(connection: sa.Connection, table: str, holder: str, *, now: datetime) -> None:
+    """Together with those who gave up."""
+    is_over = sa.or_(_queue.c.holder == holder, _queue.c.expires <= moment_text(now))
+    connection.execute(_queue.delete().where(_queue.c.table_name == table, is_over))

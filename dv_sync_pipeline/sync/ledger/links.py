@@ -11,6 +11,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from dv_sync_pipeline.sync.ledger.database import METADATA, Database, in_steps, insert
+from dv_sync_pipeline.sync.ledger.stamps import next_sequence, stamp_unlinked, stamps_of_links
 from dv_sync_pipeline.sync.mapping import KEY, PRIMARY_ID, SECONDARY_ID, VERSION
 from dv_sync_pipeline.sync.projection import LINKS_SCHEMA
 
@@ -30,6 +31,11 @@ links_table = sa.Table(
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("origin", sa.String(8), nullable=False),
     sa.Column("is_intended", sa.Boolean, nullable=False),
+    *(
+        sa.Column(name, sa.BigInteger, nullable=False, server_default="0")
+        for name in stamps_of_links
+    ),
+    sa.Index("links_by_secondary_row", "table_name", "secondary_id"),
     sqlite_with_rowid=False,
 )
 
@@ -80,20 +86,27 @@ class Links(Database):
         with self.reading() as connection:
             return connection.scalar(query) or 0
 
-    def save_links(self, table: str, links: pl.DataFrame) -> None:
-        """Insert or replace links, given as `LINKS_SCHEMA`."""
+    def save_links(self, table: str, links: pl.DataFrame, *, writer: int = 0) -> None:
+        """Insert or replace links, given as `LINKS_SCHEMA`; `writer` is the pass that does it."""
         links = links.rename({name: column.name for name, column in _LINK_COLUMNS.items()})
         for step in links.iter_slices(_LINKS_PER_STEP):
-            rows = step.with_columns(table_name=pl.lit(table)).to_dicts()
+            rows = step.with_columns(table_name=pl.lit(table), writer=pl.lit(writer))
             with self.transaction() as connection:
+                rows = rows.with_columns(sequence=pl.lit(next_sequence(connection)))
                 _delete_links(connection, table, step["primary_id"])
-                insert(connection, links_table, rows)
+                insert(connection, links_table, rows.to_dicts())
 
-    def drop_links(self, table: str, primary_ids: Sequence[str] | pl.Series) -> None:
-        """Forget the links of these rows."""
+    def drop_links(
+        self, table: str, primary_ids: Sequence[str] | pl.Series, *, writer: int = 0
+    ) -> None:
+        """Forget the links of these rows, and remember that this was done just now."""
         if len(primary_ids):
             with self.transaction() as connection:
+                sequence = next_sequence(connection)
                 _delete_links(connection, table, primary_ids)
+                stamp_unlinked(
+                    connection, table, list(primary_ids), sequence=sequence, writer=writer
+                )
 
 
 def _links_frame(rows: Sequence[sa.Row[Any]]) -> pl.DataFrame:

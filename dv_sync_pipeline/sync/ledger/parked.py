@@ -1,12 +1,13 @@
 """Rows that wait for a person or a parent."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from dv_sync_pipeline.sync.ledger.database import METADATA, Database, in_steps, insert
+from dv_sync_pipeline.sync.ledger.scope import EVERY_ROW
 from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow, ParkedWork
 
 __all__ = ["ParkedRows"]
@@ -47,16 +48,16 @@ class ParkedRows(Database):
         rows: Sequence[ParkedRow],
         *,
         work: ParkedWork = ParkedWork.WRITE,
-        among: Collection[str] | None = None,
+        among: Container[str] = EVERY_ROW,
     ) -> list[ParkedRow]:
-        """Let these rows wait for this work and no others; with `among`, no others of these ids.
+        """Of the rows `among`, let these wait for this work and no others.
 
         `since` and `attempts` go on from what is stored. Returns the rows as they are stored now.
         """
         known = {
             row.primary_id: row
             for row in self.parked(table)
-            if row.work is work and (among is None or row.primary_id in among)
+            if row.work is work and row.primary_id in among
         }
         if not (known or rows):
             return []

@@ -4,13 +4,14 @@ A row that is parked for a missing parent, or was written without an optional on
 until it was looked at again; so a parent that arrives settles its children without anybody asking.
 """
 
-from collections.abc import Collection
+from collections.abc import Container
 
 import polars as pl
 import sqlalchemy as sa
 
 from dv_sync_pipeline.sync.ledger.database import METADATA, Database, in_steps, insert
 from dv_sync_pipeline.sync.ledger.links import links_table
+from dv_sync_pipeline.sync.ledger.scope import EVERY_ROW
 from dv_sync_pipeline.sync.mapping import PRIMARY_ID
 
 __all__ = ["PARENT_ID", "PARENT_TABLE", "WAITING_SCHEMA", "WaitingRows"]
@@ -43,19 +44,18 @@ class WaitingRows(Database):
     """Rows of all tables that wait for parents."""
 
     def replace_waiting(
-        self, table: str, waiting: pl.DataFrame, *, among: Collection[str] | None = None
+        self, table: str, waiting: pl.DataFrame, *, among: Container[str] = EVERY_ROW
     ) -> None:
-        """Let these rows wait for these parents, given as `WAITING_SCHEMA`, and no others.
+        """Of the rows `among`, let these wait for these parents, and no others.
 
-        With `among`, only rows of these ids are spoken of; the others are left as they are.
+        They are given as `WAITING_SCHEMA`.
         """
         names = {PRIMARY_ID: "primary_id", PARENT_TABLE: "parent_table", PARENT_ID: "parent_id"}
         rows = waiting.rename(names).with_columns(table_name=pl.lit(table)).to_dicts()
         of_table = _waiting.c.table_name == table
         with self.transaction() as connection:
-            if among is None:
-                connection.execute(_waiting.delete().where(of_table))
-            for ids in in_steps(sorted(among or ())):
+            known = set(connection.scalars(sa.select(_waiting.c.primary_id).where(of_table)))
+            for ids in in_steps(sorted(row_id for row_id in known if row_id in among)):
                 connection.execute(
                     _waiting.delete().where(of_table, _waiting.c.primary_id.in_(ids))
                 )

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from dv_sync_pipeline.errors import ConfigurationError, LedgerError, WrongEnvironmentError
 from dv_sync_pipeline.sync.ledger import SCHEMA_VERSION, Ledger
+from dv_sync_pipeline.sync.mapping import PRIMARY_ID
 from dv_sync_pipeline.sync.projection import LINKS_SCHEMA
 from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow
 
@@ -161,21 +162,28 @@ def test_a_ledger_of_a_newer_version_is_refused(ledger_url):
 
 
 def test_a_ledger_of_version_2_is_brought_to_the_present(ledger_url):
-    """Its lists of removals are forgotten: the next reconcile makes them anew."""
+    """Its lists of removals are forgotten: the next reconcile makes them anew; links stay."""
     Ledger.open(ledger_url).close()
     database = sa.create_engine(ledger_url)
     with database.begin() as connection:
         for statement in (
             "CREATE TABLE removals (table_name TEXT)",
             "CREATE TABLE removal_lists (table_name TEXT)",
+            "DROP INDEX links_by_secondary_row",
+            "ALTER TABLE links DROP COLUMN sequence",
+            "ALTER TABLE links DROP COLUMN writer",
+            "INSERT INTO links VALUES ('hotel', 'one', 'two', 7, 'H-1', 'created', '0')",
             "UPDATE ledger_info SET schema_version = 2",
         ):
             connection.execute(sa.text(statement))
 
-    Ledger.open(ledger_url).close()
+    ledger = Ledger.open(ledger_url)
 
     tables = set(sa.inspect(database).get_table_names())
     database.dispose()
+    assert ["one"] == ledger.links_to("hotel", ["two"])[PRIMARY_ID].to_list()
+    assert {"one"} == ledger.claim_rows("hotel", ["one"], since=-1, writer=5)
+    ledger.close()
     assert {"lists_of_removals", "listed_removals"} <= tables
     assert tables.isdisjoint({"removals", "removal_lists"})
 

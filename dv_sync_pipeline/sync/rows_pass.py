@@ -1,0 +1,252 @@
+"""A pass over a few rows: compare, write, and write down what waits.
+
+Belongs here: the order of its steps, and its report. Rows are compared and written exactly as by a
+reconcile. Does not belong here: which rows, and why (`changes.py`, `reconcile.py`), or how few rows
+are compared (`touched.py`).
+"""
+
+from collections.abc import AsyncIterator, Collection, Container
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import polars as pl
+
+from dv_sync_pipeline.errors import TableError
+from dv_sync_pipeline.sync.comparison import Comparison, TablePass
+from dv_sync_pipeline.sync.difference import Difference, row_differences, rows_to_go
+from dv_sync_pipeline.sync.feed import MODIFIED
+from dv_sync_pipeline.sync.guards import Removal, RemovalList
+from dv_sync_pipeline.sync.ledger.waiting import PARENT_ID
+from dv_sync_pipeline.sync.mapping import KEY, PRIMARY_ID, SECONDARY_ID
+from dv_sync_pipeline.sync.meter import Meter
+from dv_sync_pipeline.sync.report import (
+    PARKED_ROWS_SHOWN_MAX,
+    ParkedRow,
+    RowDifference,
+    TableReport,
+)
+from dv_sync_pipeline.sync.touched import Touched, compare_touched, read_touched
+from dv_sync_pipeline.sync.waiting import looked_up, missing_parents
+from dv_sync_pipeline.sync.writer import Written, apply
+
+__all__ = ["RowsPass", "removals_listed"]
+
+ROUNDS_MAX = 100
+"""How often rows are looked at again; a chain of rows that wait for each other takes as many."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What became of the rows so far; the counts are those of `TableReport`."""
+
+    read: int = 0
+    created: int = 0
+    updated: int = 0
+    equal: int = 0
+    adopted: int = 0
+    gone: int = 0
+    waiting: int = 0
+    parked: dict[str, ParkedRow] = field(default_factory=dict)
+    differences: list[RowDifference] = field(default_factory=list)
+    lag_seconds: float | None = None
+
+    def add(self, comparison: Comparison, written: Written, *, gone: int) -> None:
+        difference = comparison.difference
+        self.created += written.created
+        self.updated += written.updated
+        self.equal += difference.equal
+        self.adopted += difference.adopted
+        self.gone += gone
+        self.waiting += comparison.projection.waiting + written.waiting
+
+    def settle(self, ids: Collection[str], parked: Collection[ParkedRow]) -> None:
+        """Of these rows, these are parked now."""
+        for row_id in ids:
+            self.parked.pop(row_id, None)
+        self.parked |= {row.primary_id: row for row in parked}
+
+
+class RowsPass:
+    """One pass over some rows of one table."""
+
+    def __init__(self, task: TablePass, *, dry_run: bool = False) -> None:
+        self._task = task
+        self._dry_run = dry_run
+        self._meter = Meter(task)
+        self._tally = _Tally()
+        self._arrived: set[str] = set()
+
+    async def look_at(self, ids: Collection[str], *, is_news: bool = True) -> None:
+        """Read these rows in the primary, and make them equal."""
+        if ids:
+            async with self._hold(len(ids)):
+                self._task.turns.begin_anew()
+                touched = await read_touched(self._task, ids)
+                await self.apply(touched, is_news=is_news)
+
+    async def finish(self) -> None:
+        """Look again at rows that were overtaken, and at those for which a parent has arrived."""
+        for _ in range(ROUNDS_MAX):
+            overtaken = self._task.turns.forget_overtaken()
+            arrived = set(self._task.ledger.arrived(self._task.table)) - self._arrived
+            if self._dry_run or not overtaken | arrived:
+                return
+            self._arrived |= arrived
+            await self.look_at(overtaken)
+            await self.look_at(arrived - overtaken, is_news=False)
+        raise TableError(
+            f"other runs keep writing the same rows of {self._task.table}",
+            mend="Nothing to do: the next run looks at them again",
+        )
+
+    @asynccontextmanager
+    async def _hold(self, rows: int) -> AsyncIterator[None]:
+        """Few rows are read and written in one turn; more take turns for each chunk."""
+        if self._dry_run or rows > self._task.rows_per_chunk:
+            yield
+            return
+        async with self._task.turns.hold():
+            yield
+
+    async def apply(self, touched: Touched, *, is_news: bool = True) -> None:
+        """Compare these rows and write what differs; of news, the lag is measured."""
+        if touched.ids:
+            async with self._hold(len(touched.ids)):
+                await self._apply(touched, is_news=is_news)
+
+    async def _apply(self, touched: Touched, *, is_news: bool) -> None:
+        touched, comparison = await compare_touched(self._task, touched)
+        self._tally.read += len(touched.ids)
+        gone = rows_to_go(comparison.difference, deletes=self._task.settings.deletes)
+        if self._dry_run:
+            self._plan(comparison, gone=gone.height)
+            return
+        written = await apply(comparison.difference, self._task)
+        self._tally.add(comparison, written, gone=gone.height)
+        if is_news:
+            self._note_lag(comparison, written)
+        await self._settle(touched, comparison, written)
+
+    def _plan(self, comparison: Comparison, *, gone: int) -> None:
+        difference = comparison.difference
+        would_be = Written(created=difference.creates.height, updated=difference.changed.height)
+        self._tally.add(comparison, would_be, gone=gone)
+        self._tally.parked |= {row.primary_id: row for row in comparison.parked}
+        deletes = self._task.settings.deletes
+        self._tally.differences += row_differences(difference, deletes=deletes)
+
+    async def _settle(self, touched: Touched, comparison: Comparison, written: Written) -> None:
+        """Write down what waits: for a person, for a parent, or to be removed.
+
+        All these rows are stamped, those that are parked and have no link included, so that a pass
+        that began before leaves alone what is written down here.
+        """
+        task, table = self._task, self._task.table
+        async with task.turns.chunk(touched.ids) as overtaken:
+            ids = touched.ids - overtaken - task.turns.overtaken
+            refused = {row.primary_id: row for row in comparison.parked} | written.parked
+            parked = [row for row_id, row in refused.items() if row_id in ids]
+            parked = task.ledger.replace_parked(table, parked, among=ids)
+            task.ledger.stamp_rows(
+                table, [row.primary_id for row in parked], writer=task.turns.writer
+            )
+            waiting = _waiting(task, comparison).filter(pl.col(PRIMARY_ID).is_in(list(ids)))
+            task.ledger.replace_waiting(table, waiting, among=ids)
+            self._list_removals(comparison.difference, ids)
+        self._tally.settle(ids, parked)
+
+    def _list_removals(self, difference: Difference, ids: Collection[str]) -> None:
+        """Add the rows that are gone to the list of the table, and strike off those that are not.
+
+        How many rows the primary has is not known here: as many as are linked and not listed.
+        """
+        task = self._task
+        listed = task.ledger.removals(task.table)
+        removals = removals_listed(difference, task, among=ids)
+        if removals != tuple(listed.removals):
+            links = task.ledger.count_links(task.table)
+            task.ledger.replace_removals(
+                RemovalList(task.table, removals, links, max(links - len(removals), 0))
+            )
+
+    def added_to(self, written: Written) -> Written:
+        """What was written before and in this pass."""
+        return replace(
+            written,
+            created=written.created + self._tally.created,
+            updated=written.updated + self._tally.updated,
+        )
+
+    def _note_lag(self, comparison: Comparison, written: Written) -> None:
+        """From `modifiedon` of the rows that were written until now."""
+        now = self._task.clock()
+        moment = _oldest_change(comparison, without=written.parked)
+        if moment is not None:
+            seconds = max((now - moment).total_seconds(), 0.0)
+            self._tally.lag_seconds = max(seconds, self._tally.lag_seconds or 0.0)
+            self._task.ledger.note_lag(self._task.table, seconds, now=now)
+
+    def report(self, mode: str) -> TableReport:
+        """What became of it all."""
+        tally, parked = self._tally, tuple(self._tally.parked.values())
+        seconds, traffic = self._meter.read()
+        ledger, table = self._task.ledger, self._task.table
+        return TableReport(
+            table=table,
+            mode=mode,
+            dry_run=self._dry_run,
+            read=tally.read,
+            created=tally.created,
+            updated=tally.updated,
+            equal=tally.equal,
+            adopted=tally.adopted,
+            gone=tally.gone,
+            waiting=tally.waiting,
+            foreign=0,
+            parked=len(parked),
+            requests=traffic.requests,
+            retries=traffic.retries,
+            throttled_seconds=traffic.throttled_seconds,
+            seconds=seconds,
+            verified_through=None,
+            parked_rows=parked[:PARKED_ROWS_SHOWN_MAX],
+            differences=tuple(tally.differences),
+            lag_seconds=tally.lag_seconds,
+            reconcile_owed=ledger.reconcile_owed(table),
+            reconcile_only=ledger.is_untracked(table),
+        )
+
+
+def _waiting(task: TablePass, comparison: Comparison) -> pl.DataFrame:
+    """Which of the rows wait for which parents."""
+    rows, mapping = comparison.rows, task.mapping
+    parents = looked_up(rows, mapping).items()
+    written = {
+        parent: task.ledger.links_of(parent.table, frame[PARENT_ID]) for parent, frame in parents
+    }
+    return missing_parents(rows, mapping, comparison.parent_links, written)
+
+
+def _oldest_change(comparison: Comparison, *, without: Collection[str]) -> datetime | None:
+    """When the first of the rows was changed that were written."""
+    difference, rows = comparison.difference, comparison.rows
+    if MODIFIED not in rows.columns:
+        return None
+    written = {*difference.creates[PRIMARY_ID], *difference.changed[PRIMARY_ID]} - set(without)
+    oldest = rows.filter(pl.col(PRIMARY_ID).is_in(list(written)))[MODIFIED].min()
+    return datetime.fromisoformat(str(oldest)).astimezone(UTC) if oldest else None
+
+
+def removals_listed(
+    difference: Difference, task: TablePass, *, among: Container[str]
+) -> tuple[Removal, ...]:
+    """The list of removals, once it says of the rows `among` what the difference says of them."""
+    if not task.settings.has_removals:
+        return ()
+    gone = rows_to_go(difference, deletes=task.settings.deletes)
+    found = [Removal(*row) for row in gone.select(PRIMARY_ID, SECONDARY_ID, KEY).iter_rows()]
+    listed = task.ledger.removals(task.table).removals
+    kept = [each for each in listed if each.primary_id not in among]
+    new = [each for each in found if each.primary_id in among]
+    return tuple(sorted([*kept, *new], key=lambda each: (each.key, each.primary_id)))
