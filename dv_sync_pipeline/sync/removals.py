@@ -10,7 +10,7 @@ them: a delete must neither take along nor change rows that are not ours. Rows t
 themselves or to each other, and are all to go, let go of each other first.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeAlias
@@ -146,8 +146,11 @@ class _Remover:
             return await self._task.secondary.update_rows(self._schema, rows)
 
         outcomes: dict[str, Outcome] = {}
-        async for chunk in self._chunks(removals):
-            outcomes |= await self._settle([each.secondary_id for each in chunk], send)
+
+        async def clear(chunk: Sequence[Removal]) -> None:
+            outcomes.update(await self._settle([each.secondary_id for each in chunk], send))
+
+        await self._in_turns(removals, clear)
         return any(each.kind is OutcomeKind.DONE for each in outcomes.values())
 
     async def _blocked(
@@ -170,19 +173,21 @@ class _Remover:
             self._park(removal, ParkedReason.HAS_CHILDREN, message)
 
     async def _in_chunks(self, removals: Sequence[Removal], send: _Remove) -> None:
-        done = 0
-        async for chunk in self._chunks(removals):
+        async def remove(chunk: Sequence[Removal]) -> None:
             await self._remove_chunk(chunk, send)
-            done += len(chunk)
-            self._task.report("remove", done=done, total=len(removals))
 
-    async def _chunks(self, removals: Sequence[Removal]) -> AsyncIterator[list[Removal]]:
-        """Each while it is our turn, without the rows that another pass has written meanwhile."""
+        await self._in_turns(removals, remove)
+
+    async def _in_turns(
+        self, removals: Sequence[Removal], work: Callable[[Sequence[Removal]], Awaitable[None]]
+    ) -> None:
+        """Chunk by chunk, without the rows that another pass has written meanwhile."""
         size = self._task.rows_per_chunk
         for start in range(0, len(removals), size):
             chunk = removals[start : start + size]
             async with self._task.turns.chunk([each.primary_id for each in chunk]) as overtaken:
-                yield [each for each in chunk if each.primary_id not in overtaken]
+                await work([each for each in chunk if each.primary_id not in overtaken])
+            self._task.report("remove", done=start + len(chunk), total=len(removals))
 
     async def _remove_chunk(self, chunk: Sequence[Removal], send: _Remove) -> None:
         outcomes = await self._settle([each.secondary_id for each in chunk], send)
