@@ -47,7 +47,7 @@ def _conclusions(missing: Missing) -> Iterator[str]:
             yield f"{number} things are missing. {_NEXT}"
 
 
-_NEXT = "To provide it: dv-sync provision --apply"
+_NEXT = "dv-sync provision --apply provides what is missing."
 
 
 def print_beginning(provision: Provision) -> None:

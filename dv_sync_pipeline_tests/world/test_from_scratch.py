@@ -129,7 +129,7 @@ def test_from_hand_made_tables_to_equal_ones(terminal):
     ended = (ill, missing, provided, well, synchronized, verified)
     assert [2, 1, 0, 0, 0, 0] == [code for code, _ in ended], ended
     assert "Let dv-sync provision --apply create it" in ill[1]
-    assert "To provide it: dv-sync provision --apply" in missing[1]
+    assert "dv-sync provision --apply provides what is missing." in missing[1]
     assert "Next: dv-sync doctor" in provided[1]
     assert "Next: dv-sync plan" in well[1]
     judge = terminal.world.judge

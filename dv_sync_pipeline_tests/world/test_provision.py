@@ -266,6 +266,6 @@ def test_for_people(terminal):
     _, nothing = terminal.type("provision", as_json=False)
 
     assert "secondary\n  contoso_hotel: alternate key on contoso_code\n" in missing
-    assert "4 things are missing. To provide it: dv-sync provision --apply" in missing
+    assert "4 things are missing. dv-sync provision --apply provides what is missing." in missing
     assert "✓ primary  contoso_room: change tracking" in provided
     assert nothing.endswith("names no gateway.\nNothing is missing.\n")
