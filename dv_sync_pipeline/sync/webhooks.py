@@ -26,27 +26,22 @@ def endpoint_name(configuration: Configuration) -> str:
 
 def watched_columns(table: TableConfiguration, primary: TableSchema) -> frozenset[str]:
     """Columns of the primary whose updates matter: mapped, decisive for `filter`, or the state."""
-    return frozenset(
-        name
-        for name, column in primary.columns.items()
-        if name in table.target_columns
-        or name in STATUS_COLUMNS
-        or _is_taken_with_the_others(table, column)
-        or _WORDS.findall(table.filter).count(column.property_name)
-        or _is_currency_of_an_amount(table, name, primary)
-    )
+    mapped = {name for name, column in primary.columns.items() if _is_mapped(table, column)}
+    others = {*STATUS_COLUMNS, *_columns_of_filter(table, primary)}
+    if any(primary.columns[name].kind is ColumnKind.MONEY for name in mapped):
+        others.add(CURRENCY_COLUMN)
+    return frozenset(mapped | (others & primary.columns.keys()))
 
 
-def _is_taken_with_the_others(table: TableConfiguration, column: Column) -> bool:
-    """Whether `*` stands for it, at least if the secondary has it too."""
-    return table.takes_every_column and column.is_custom and column.name not in table.exclude
+def _is_mapped(table: TableConfiguration, column: Column) -> bool:
+    """By name; or by `*`, at least if the secondary has it too."""
+    is_taken_along = column.is_custom and column.name not in table.exclude
+    return column.name in table.target_columns or (table.takes_every_column and is_taken_along)
 
 
-def _is_currency_of_an_amount(table: TableConfiguration, name: str, primary: TableSchema) -> bool:
-    mapped = (primary.columns.get(each) for each in table.target_columns)
-    return name == CURRENCY_COLUMN and any(
-        column is not None and column.kind is ColumnKind.MONEY for column in mapped
-    )
+def _columns_of_filter(table: TableConfiguration, primary: TableSchema) -> set[str]:
+    words = set(_WORDS.findall(table.filter))
+    return {name for name, column in primary.columns.items() if column.property_name in words}
 
 
 def wanted_endpoint(
