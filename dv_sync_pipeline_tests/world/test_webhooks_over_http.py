@@ -13,6 +13,8 @@ from dv_sync_pipeline_tests.world.conftest import a_world
 from dv_sync_pipeline_tests.worlds.judge import Environment
 from dv_sync_pipeline_tests.worlds.served import webhook_receiver
 
+KEY = 'a "key" & <more>'
+
 
 @pytest.fixture
 def world(tmp_path):
@@ -37,7 +39,7 @@ def register(sync_yaml, receiver):
             await register_webhooks(
                 client,
                 url=receiver.url,
-                key="the key",
+                key=KEY,
                 tables={"contoso_hotel": ["contoso_name"]},
             )
 
@@ -55,7 +57,7 @@ def test_a_change_reaches_the_receiver_with_the_key(world, receiver):
 
     _, headers, body = receiver.wait_for_one()
     payload = json.loads(body)
-    assert "the key" == headers[KEY_HEADER]
+    assert KEY == headers[KEY_HEADER]
     assert ("Update", "contoso_hotel", hotel) == (
         payload["MessageName"],
         payload["PrimaryEntityName"],

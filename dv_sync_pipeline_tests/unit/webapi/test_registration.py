@@ -4,6 +4,7 @@ import asyncio
 from contextlib import ExitStack
 from dataclasses import replace
 
+import httpx
 import pytest
 
 from dv_sync_pipeline.errors import RequestRefusedError, SchemaMismatchError
@@ -156,6 +157,23 @@ def test_a_changed_endpoint_is_updated(acting, seen, other, why):
     assert before["serviceendpointid"] == after["serviceendpointid"]
     assert other.url == after["url"]
     assert () == acting(register(other))
+
+
+def test_an_update_creates_nothing(talk):
+    """Were the endpoint deleted in that moment, a bare PATCH would bring back half of it."""
+    conditions = []
+
+    def server(request):
+        if request.method == "PATCH":
+            conditions.append(request.headers.get("If-Match"))
+            return httpx.Response(204)
+        found = {"serviceendpointid": "00000000-0000-0000-0000-000000000001", "url": "elsewhere"}
+        is_endpoint = request.url.path.endswith("serviceendpoints")
+        return httpx.Response(200, json={"value": [found] if is_endpoint else []})
+
+    talk(server, register(replace(WANTED, steps=())))
+
+    assert ["*"] == conditions
 
 
 def test_a_changed_step_is_updated(acting, seen, by_hand):
