@@ -3,6 +3,7 @@
 Belongs here: layout and words. Every text passes through `redact` on its way out.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -28,6 +29,7 @@ from dv_sync_pipeline.sync.report import (
 
 __all__ = [
     "console_for_people",
+    "parked_document",
     "print_approved",
     "print_dropped",
     "print_json",
@@ -80,9 +82,16 @@ def _as_dict(result: TableReport | TableVerdict) -> dict[str, Any]:
     match result:
         case TableReport():
             values["rows_per_second"] = round(result.rows_per_second, 1)
+            values["parked_rows"] = [parked_document(row) for row in result.parked_rows]
         case TableVerdict():
             values["agrees"] = result.agrees
     return values
+
+
+def parked_document(row: ParkedRow) -> dict[str, Any]:
+    """One parked row for programs."""
+    values: dict[str, Any] = msgspec.to_builtins(row, enc_hook=str)
+    return {**values, "next_attempt": row.next_attempt}
 
 
 def _redacted(value: Any) -> Any:
@@ -190,7 +199,8 @@ def print_parked_rows(rows: Sequence[ParkedRow]) -> None:
         cells = (row.table, redact(row.key), row.work, row.reason, message, _moment(row.since))
         table.add_row(*map(Text, cells), str(row.attempts))
     console.print(table)
-    console.print("The next reconcile tries them again; dv-sync parked retry does it now.")
+    for moment, count in Counter(row.next_attempt for row in rows).most_common():
+        console.print(f"Next attempt of {count:,}: {moment}; dv-sync parked retry does it now.")
 
 
 def print_nothing_parked(*, as_json: bool) -> None:

@@ -32,7 +32,7 @@ def list_parked(surroundings: Surroundings, *, tables: tuple[str, ...], as_json:
 
     rows = waiting.parked_rows(surroundings, tables)
     if as_json:
-        output.print_json_document({"parked": rows})
+        output.print_json_document({"parked": [output.parked_document(row) for row in rows]})
     else:
         output.print_parked_rows(rows)
     return passes.DIFFERENCES_REMAIN if rows else passes.DONE

@@ -11,7 +11,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from dv_sync_pipeline.config import Configuration
 from dv_sync_pipeline.defs.resources import Engine, EngineOpener
-from dv_sync_pipeline.errors import TableError
+from dv_sync_pipeline.errors import TableError, UsageError
 from dv_sync_pipeline.sync.ordering import in_dependency_order
 from dv_sync_pipeline.sync.report import TableReport, TableVerdict
 
@@ -30,6 +30,7 @@ Pass: TypeAlias = Callable[[Engine, str], Awaitable[Result]]
 
 DONE = 0
 DIFFERENCES_REMAIN = 1
+WRONG_USAGE = 2
 TABLE_FAILED = 3
 
 
@@ -106,6 +107,8 @@ async def _work_on_each(
 
 def exit_code_of_sync(outcome: Outcome[TableReport]) -> int:
     """0 exactly when `dv-sync verify` would find no difference."""
+    if any(isinstance(error, UsageError) for error in outcome.failures.values()):
+        return WRONG_USAGE
     if outcome.failures:
         return TABLE_FAILED
     remaining = sum(

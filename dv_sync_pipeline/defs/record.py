@@ -139,7 +139,7 @@ def _verification(moment: datetime | None) -> str:
 
 def _table_of_parked_rows(rows: Sequence[ParkedRow]) -> str:
     return _markdown(
-        ("key", "reason", "message", "code", "since", "attempts"),
+        ("key", "reason", "message", "code", "since", "attempts", "next attempt"),
         [
             (
                 row.key,
@@ -148,6 +148,7 @@ def _table_of_parked_rows(rows: Sequence[ParkedRow]) -> str:
                 row.code,
                 f"{row.since:%Y-%m-%d %H:%M}",
                 row.attempts,
+                row.next_attempt,
             )
             for row in rows
         ],

@@ -4,7 +4,7 @@ Belongs here: what `reconcile`, `plan` and `verify` have in common. It writes no
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -46,6 +46,7 @@ __all__ = [
     "compare_with_contents",
     "links_of",
     "names_to_read",
+    "with_parked",
 ]
 
 
@@ -131,6 +132,19 @@ def links_of(
         pl.lit(origin).alias("@origin"),
         pl.lit(intended).alias("@intended"),
     )
+
+
+def with_parked(links: pl.DataFrame, parked: Sequence[ParkedRow]) -> pl.DataFrame:
+    """The links of a parent table, and its parked rows as links that are only intended.
+
+    So a child that waits for one of them can tell its key.
+    """
+    waiting = pl.DataFrame(
+        [(row.primary_id, None, 0, row.key, "created", True) for row in parked],
+        schema=LINKS_SCHEMA,
+        orient="row",
+    )
+    return pl.concat([links, waiting.join(links, on=PRIMARY_ID, how="anti")])
 
 
 def names_to_read(schema: TableSchema, columns: Mapping[str, Column]) -> list[str]:

@@ -15,7 +15,13 @@ import polars as pl
 from dv_sync_pipeline.config import Configuration, EnvironmentConfiguration, TableConfiguration
 from dv_sync_pipeline.errors import DvSyncError, TableError, WrongEnvironmentError
 from dv_sync_pipeline.sync.changes import follow_changes, reread_rows
-from dv_sync_pipeline.sync.comparison import Clock, Comparison, TablePass, compare_sides
+from dv_sync_pipeline.sync.comparison import (
+    Clock,
+    Comparison,
+    TablePass,
+    compare_sides,
+    with_parked,
+)
 from dv_sync_pipeline.sync.deferral import deferred_lookups, parents_before
 from dv_sync_pipeline.sync.drift_rules import Schemas
 from dv_sync_pipeline.sync.feed import Feed
@@ -400,7 +406,9 @@ class Engine:
         )
 
     async def _links(self, parent: Parent, links: Callable[[str], pl.DataFrame]) -> pl.DataFrame:
-        return await self._match(parent) if parent.by else links(parent.table)
+        if parent.by:
+            return await self._match(parent)
+        return with_parked(links(parent.table), self.ledger.parked(parent.table))
 
     def _schemas_of(self, mapping: TableMapping) -> list[tuple[Dataverse, TableSchema]]:
         return [(self.primary, mapping.primary), (self.secondary, mapping.secondary)]

@@ -214,10 +214,14 @@ def _parents_of(
 
 
 def _references(column: MappedColumn, parent: Parent, links: pl.DataFrame) -> pl.DataFrame:
-    """What the column shows of this parent in the primary, and what it must show instead."""
-    return links.filter(~pl.col("@intended")).select(
+    """What the column shows of this parent in the primary, and what it must show instead.
+
+    Of a parent that is only intended we know the key, and that it is not there.
+    """
+    there = pl.when(~pl.col("@intended")).then(SECONDARY_ID)
+    return links.select(
         reference(column.source, parent.table, pl.col(PRIMARY_ID)).alias(column.name),
-        reference(column.target, parent.target, pl.col(SECONDARY_ID)).alias("@parent"),
+        reference(column.target, parent.target, there).alias("@parent"),
         pl.col(KEY).alias(_parent_key(column)),
     )
 
@@ -245,9 +249,17 @@ def _with_keys(frame: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
         pl.col(_parent_key(lookups[name]) if name in lookups else name).cast(pl.String)
         for name in mapping.key
     ]
+    key = pl.concat_str(shown, separator=", ", ignore_nulls=True)
     return frame.with_columns(
-        folded, pl.concat_str(shown, separator=", ", ignore_nulls=True).alias(KEY)
+        folded, pl.when(key != "").then(key).otherwise(_name(mapping)).alias(KEY)
     )
+
+
+def _name(mapping: TableMapping) -> pl.Expr:
+    """What a row without any key is called: its primary name if we read that, else its GUID."""
+    primary_name = mapping.primary.primary_name
+    names = [column.name for column in mapping.columns if column.source.name == primary_name]
+    return pl.coalesce(*(pl.col(name).cast(pl.String) for name in names), PRIMARY_ID)
 
 
 def folded_key(frame: pl.DataFrame, mapping: TableMapping, *, id_name: str) -> pl.Expr:
@@ -274,7 +286,7 @@ def _reason(mapping: TableMapping, links: pl.DataFrame) -> pl.Expr:
 def _message(mapping: TableMapping) -> pl.Expr:
     """In words; for a missing parent, which one."""
     missing = [
-        pl.when(_missing(column)).then(pl.lit(_missing_parent(column)))
+        pl.when(_missing(column)).then(_missing_parent(column))
         for column in mapping.lookups
         if column.must_be_known
     ]
@@ -283,8 +295,10 @@ def _message(mapping: TableMapping) -> pl.Expr:
     return pl.coalesce(of_reason, *missing)
 
 
-def _missing_parent(column: MappedColumn) -> str:
+def _missing_parent(column: MappedColumn) -> pl.Expr:
+    """Which parent: by its key if it is parked, else by its id in the primary."""
     parents = " or ".join(parent.target for parent in column.parents)
     matched = [parent.by for parent in column.parents if parent.by]
     how = f", matched by {' or '.join(matched)}" if matched else ""
-    return f"{column.name} points to a row of {parents} that is not in the secondary{how}"
+    text = f"{column.name} points to a row of {parents} that is not in the secondary{how}: "
+    return pl.lit(text) + pl.col(_parent_key(column))

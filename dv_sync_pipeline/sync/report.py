@@ -83,6 +83,7 @@ class ParkedWork(StrEnum):
     """What could not be done to a parked row."""
 
     WRITE = "write"
+    LOOKUPS = "lookups"
     REMOVAL = "removal"
 
 
@@ -112,6 +113,13 @@ class ParkedRow:
     since: datetime
     attempts: int
     work: ParkedWork = ParkedWork.WRITE
+
+    @property
+    def next_attempt(self) -> str:
+        """When it is tried again without anybody asking, besides when the row itself changes."""
+        if self.reason is ParkedReason.MISSING_PARENT:
+            return "when its parent arrives"
+        return "at the next reconcile"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,13 @@ from dv_sync_pipeline.sync.difference import Difference, row_differences
 from dv_sync_pipeline.sync.mapping import PRIMARY_ID, VERSION
 from dv_sync_pipeline.sync.meter import Meter
 from dv_sync_pipeline.sync.reconcile import report_of
-from dv_sync_pipeline.sync.report import TableReport
+from dv_sync_pipeline.sync.report import ParkedRow, ParkedWork, TableReport
 from dv_sync_pipeline.sync.writer import Written, apply
 
 __all__ = ["plan_deferred_lookups", "set_deferred_lookups"]
 
 _MODE = "deferred lookups"
+_WHOLE = (ParkedWork.WRITE, ParkedWork.REMOVAL)
 
 
 async def set_deferred_lookups(task: TablePass) -> TableReport:
@@ -27,8 +28,20 @@ async def set_deferred_lookups(task: TablePass) -> TableReport:
     meter = Meter(task)
     comparison = await _compare(task)
     written = await apply(comparison.difference, task)
-    task.ledger.park(task.table, list(written.parked.values()))
-    return report_of(comparison, meter, mode=_MODE, written=written, parked=written.parked.values())
+    parked = task.ledger.replace_parked(
+        task.table, _newly_parked(written, task), work=ParkedWork.LOOKUPS
+    )
+    return report_of(comparison, meter, mode=_MODE, written=written, parked=parked)
+
+
+def _newly_parked(written: Written, task: TablePass) -> list[ParkedRow]:
+    """Without the rows that wait already to be written as a whole."""
+    known = {row.primary_id for row in task.ledger.parked(task.table) if row.work in _WHOLE}
+    return [
+        replace(row, work=ParkedWork.LOOKUPS)
+        for row in written.parked.values()
+        if row.primary_id not in known
+    ]
 
 
 async def plan_deferred_lookups(task: TablePass) -> TableReport:

@@ -11,9 +11,11 @@ from enum import StrEnum
 from functools import partial
 from typing import TypeVar
 
+import httpx
 import msgspec
 
 from dv_sync_pipeline.errors import (
+    AccessError,
     RequestRefusedError,
     SchemaMismatchError,
 )
@@ -424,13 +426,27 @@ async def _definition(
         resource = address(_definition_path(table), **options)
         return await _read_as(transport, resource, shape, table=table)
     except RequestRefusedError as error:
-        if error.status != 404:  # noqa: PLR2004 - not found
+        if error.status == httpx.codes.FORBIDDEN:
+            raise _without_role(transport, error) from None
+        if error.status != httpx.codes.NOT_FOUND:
             raise
         raise SchemaMismatchError(
             f"the table {table} does not exist",
             where=transport.name,
             mend="Check the name in sync.yaml: it is the logical name, in lower case",
         ) from None
+
+
+def _without_role(transport: Transport, error: RequestRefusedError) -> AccessError:
+    """Every role may read definitions, so whoever may not has none (DATAVERSE 13)."""
+    return AccessError(
+        "the application user may not even read definitions: it has no security role",
+        where=transport.name,
+        why=error.why,
+        mend="Give it a role in its own business unit that can read, and in the secondary write, "
+        "the tables of sync.yaml; Basic User is enough for definitions. dv-sync doctor shows what "
+        "is missing",
+    )
 
 
 async def _details(transport: Transport, table: str, cast: _Cast) -> list[_Detail]:

@@ -67,13 +67,6 @@ class ParkedRows(Database):
             insert(connection, _parked, [_parked_values(row) for row in rows])
         return rows
 
-    def park(self, table: str, rows: Sequence[ParkedRow]) -> None:
-        """Let these rows wait too; those that wait already are left as they are."""
-        known = {row.primary_id for row in self.parked(table)}
-        with self.transaction() as connection:
-            new = [_parked_values(row) for row in rows if row.primary_id not in known]
-            insert(connection, _parked, new)
-
     def drop_parked(self, table: str, primary_ids: Sequence[str]) -> None:
         """Forget that these rows wait."""
         with self.transaction() as connection:

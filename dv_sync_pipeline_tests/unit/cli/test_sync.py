@@ -117,6 +117,15 @@ def test_a_table_that_fails_is_told_with_its_remedy(dv_sync):
     ]
 
 
+def test_a_user_without_a_role_is_a_mistake_in_the_configuration(dv_sync):
+    """Exit code 2, and what to give it: no table can be at fault."""
+    refused = AccessError("it has no security role", where="secondary", mend="Give it a role")
+    ended = dv_sync("sync", ScriptedEngine({"contoso_hotel": refused}))
+
+    assert 2 == ended.code
+    assert "Give it a role" in ended.out + ended.err
+
+
 def test_json_tells_failures_and_skipped_tables_apart(dv_sync):
     """For programs that decide what to do next."""
     document = dv_sync("sync --json", ScriptedEngine({"contoso_hotel": MISSPELT})).json

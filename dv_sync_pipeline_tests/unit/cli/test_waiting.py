@@ -71,8 +71,18 @@ def test_parked_rows_as_json(dv_sync, ledger):
             "since": MOMENT.isoformat().replace("+00:00", "Z"),
             "attempts": 1,
             "work": "write",
+            "next_attempt": "at the next reconcile",
         }
     ] == dv_sync("parked list --json").json["parked"]
+
+
+def test_a_row_that_waits_for_its_parent_is_tried_when_that_arrives(dv_sync, ledger):
+    """Said to people and to programs."""
+    park(ledger, "H-1", reason=ParkedReason.MISSING_PARENT)
+    (row,) = dv_sync("parked list --json").json["parked"]
+
+    assert "when its parent arrives" == row["next_attempt"]
+    assert "Next attempt of 1: when its parent arrives" in dv_sync("parked list").out
 
 
 def test_only_the_named_tables_are_listed(dv_sync, ledger):

@@ -4,8 +4,8 @@ import httpx
 import pytest
 
 from dv_sync_pipeline.errors import (
+    AccessError,
     IncompleteReadError,
-    RequestRefusedError,
     SchemaMismatchError,
 )
 from dv_sync_pipeline.webapi.metadata import (
@@ -216,8 +216,8 @@ def test_missing_table(talk):
 
 
 def test_refused_metadata(talk):
-    """Metadata that we may not read are a refusal, not a missing table."""
-    with pytest.raises(RequestRefusedError):
+    """Every role may read definitions: who may not has none, and that is told (DATAVERSE 13)."""
+    with pytest.raises(AccessError, match=r"no security role.*Give it a role"):
         talk(lambda _: httpx.Response(403), _describe)
 
 
