@@ -285,7 +285,15 @@ async def _read(
         pages.append(frame_of_rows(page, columns, where=where))
         done += len(page)
         task.report(f"read {environment.name}", done=done, total=total)
-    return _each_once(pl.concat(pages), id_name=next(iter(columns)))
+    return _each_once(_stacked(pages), id_name=next(iter(columns)))
+
+
+def _stacked(pages: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """One frame of all pages, which are empty afterwards: no value is held in memory twice."""
+    names = pages[0].columns
+    return pl.DataFrame(
+        [pl.concat([page.drop_in_place(name) for page in pages], rechunk=True) for name in names]
+    )
 
 
 def _each_once(rows: pl.DataFrame, *, id_name: str) -> pl.DataFrame:

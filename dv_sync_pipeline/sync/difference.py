@@ -253,6 +253,8 @@ def _compare_matches(
 
 
 def _holders(changed: pl.DataFrame, present: pl.DataFrame, mapping: TableMapping) -> pl.Series:
+    if changed.is_empty():
+        return pl.Series(HOLDER, [], dtype=pl.String)  # The keys of all rows are not needed.
     keys = folded_key(present, mapping, id_name=SECONDARY_ID)
     shown = present.select(keys, pl.col(SECONDARY_ID).alias(HOLDER)).unique(FOLDED_KEY)
     both = changed.select(FOLDED_KEY, SECONDARY_ID).join(
