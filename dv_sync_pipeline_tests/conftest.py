@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dv_sync_pipeline.emulator.process.launch import running_emulator
 from dv_sync_pipeline_tests.worlds.postgres import find_programs, running_postgres
 
 
@@ -26,3 +27,12 @@ def ledger_address(request) -> Callable[[Path], str]:
     if request.param == "sqlite":
         return lambda state: f"sqlite:///{state / 'ledger.db'}"
     return request.getfixturevalue("postgres").address
+
+
+@pytest.fixture
+def small_emulator():
+    """Two emulated environments with sample hotels, nothing synchronized yet."""
+    with running_emulator(
+        ["primary=0", "secondary=0", "--sample", "hotels", "--rows", "30"]
+    ) as emulator:
+        yield emulator

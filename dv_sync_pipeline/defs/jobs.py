@@ -22,6 +22,7 @@ def build_reconcile_all(tables: Iterable[dg.AssetKey], removals: Iterable[dg.Ass
     return dg.define_asset_job(
         RECONCILE_ALL,
         selection=dg.AssetSelection.assets(*with_mode, *removals),
+        executor_def=dg.in_process_executor,
         config=config_of_ops(with_mode, Mode.reconcile),
         description="Compares every table of both environments and repairs the secondary, removals "
         "included.",
@@ -34,6 +35,7 @@ def build_apply_changes(tables: Iterable[dg.AssetKey], removals: Iterable[dg.Ass
     return dg.define_asset_job(
         APPLY_CHANGES,
         selection=dg.AssetSelection.assets(*with_mode, *removals),
+        executor_def=dg.in_process_executor,
         config=config_of_ops(with_mode, Mode.changes),
         description="Applies what changed in the primary since last time, removals included.",
     )
