@@ -205,15 +205,16 @@ class TableMapping:
 
     @property
     def only_deferred(self) -> "TableMapping":
-        """The same with the key and the deferred lookups alone, without the state."""
+        """The same with the key and the deferred lookups alone.
+
+        The state stays: inactive rows may have to be made active for a while (DATAVERSE 12).
+        """
         kept = {*self.key, *self.deferred}
         return replace(
             self,
             columns=tuple(column for column in self.columns if column.name in kept),
             constants=tuple(constant for constant in self.constants if constant.name in kept),
             associations=(),
-            has_status=False,
-            sets_status=False,
             status_column=None,
             drift=(),
         )

@@ -10,7 +10,7 @@ from dataclasses import replace
 import polars as pl
 
 from dv_sync_pipeline.sync.comparison import Comparison, TablePass, compare_sides
-from dv_sync_pipeline.sync.difference import Difference, row_differences
+from dv_sync_pipeline.sync.difference import CHANGED, STATUS_CHANGED, Difference, row_differences
 from dv_sync_pipeline.sync.mapping import PRIMARY_ID, VERSION
 from dv_sync_pipeline.sync.meter import Meter
 from dv_sync_pipeline.sync.reconcile import report_of
@@ -65,17 +65,23 @@ async def _compare(task: TablePass) -> Comparison:
 
 
 def _of_linked_rows(difference: Difference, links: pl.DataFrame) -> Difference:
-    """What differs in rows that are linked; their links keep the version of the whole row."""
+    """What differs in rows that are linked; their links keep the version of the whole row.
+
+    A state that differs is not for this pass: the reconcile has tried it.
+    """
     versions = links.select(PRIMARY_ID, pl.col(VERSION).alias("@known_version"))
     known = difference.changed.select(PRIMARY_ID).join(
         versions, on=PRIMARY_ID, how="left", maintain_order="left"
     )["@known_version"]
-    changed = difference.changed.with_columns(known.alias(VERSION))
+    changed = difference.changed.with_columns(
+        known.alias(VERSION), pl.lit(value=False).alias(STATUS_CHANGED)
+    )
+    is_due = known.is_not_null() & (changed[CHANGED].list.len() > 0)
     return replace(
         difference,
         creates=difference.creates.clear(),
-        changed=changed.filter(known.is_not_null()),
-        before=difference.before.filter(known.is_not_null()),
+        changed=changed.filter(is_due),
+        before=difference.before.filter(is_due),
         fresh_links=difference.fresh_links.clear(),
         dead_links=difference.dead_links.clear(),
         gone=difference.gone.clear(),

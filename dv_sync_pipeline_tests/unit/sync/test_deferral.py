@@ -10,7 +10,7 @@ from dv_sync_pipeline.errors import ConfigurationError, SchemaMismatchError
 from dv_sync_pipeline.sync.deferral import deferred_lookups
 from dv_sync_pipeline.sync.report import DifferenceKind, ParkedReason
 from dv_sync_pipeline.webapi.metadata import Column, ColumnKind
-from dv_sync_pipeline_tests.worlds.memory import row_id, table
+from dv_sync_pipeline_tests.worlds.memory import INACTIVE, row_id, table
 from dv_sync_pipeline_tests.worlds.memory_pair import Pair
 
 TABLES = """\
@@ -83,6 +83,30 @@ def test_a_circle_of_two_tables_arrives_in_one_sync(pair):
 
     assert ROOM == pair.shown("hotel", "flagshipid")[BRANCH]
     assert 1 == reports["hotel, deferred lookups"].updated
+
+
+def test_inactive_rows_that_refuse_changes_get_their_lookups_all_the_same(pair):
+    """Made active for it, and inactive again: chains and circles alike."""
+
+    def refuse(name, write):
+        row = pair.secondary.rows[name].get(write.id, {})
+        is_data = "statecode" not in write.values
+        if row.get("statecode") == INACTIVE and is_data:
+            return "0x80040230", "The row is inactive."
+        return None
+
+    sync(pair)
+    pair.secondary.refuse = refuse
+    for hotel in (HOTEL, BRANCH):
+        pair.primary.put("hotel", hotel, statecode=INACTIVE, statuscode=2)
+    sync(pair)
+    pair.primary.put("hotel", BRANCH, flagshipid=None, chainid=CHAIN)
+    reports = sync(pair)
+
+    assert 0 == sum(report.parked for report in reports.values())
+    assert (None, CHAIN, INACTIVE) == tuple(
+        pair.shown("hotel", column)[BRANCH] for column in ("flagshipid", "chainid", "statecode")
+    )
 
 
 def test_rows_are_created_without_the_lookups_that_come_later(pair):
