@@ -1,19 +1,25 @@
-"""Two emulated environments as processes of their own, the real command, and a judge."""
+"""Two emulated environments as processes of their own, the real command, and a judge.
 
+And a pair in this process on which `dv-sync doctor` finds nothing wrong.
+"""
+
+import asyncio
 import json
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from dv_sync_pipeline.emulator.process.launch import running_emulator
+from dv_sync_pipeline_tests.worlds.hand_made import copied_pair, provisioned_pair
 from dv_sync_pipeline_tests.worlds.judge import Judge
+from dv_sync_pipeline_tests.worlds.patient import Patient
 
 ROOMS = 4000
 DV_SYNC = [sys.executable, "-c", "from dv_sync_pipeline.cli import main; main()"]
@@ -119,3 +125,20 @@ def find_free_port():
     """The system gives a port away again only after many others."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def healthy_folder(tmp_path_factory):
+    """A folder with two environments that have everything."""
+    folder = tmp_path_factory.mktemp("well")
+    with ExitStack() as stack:
+        asyncio.run(provisioned_pair(folder, stack))
+    return folder
+
+
+@pytest.fixture
+def patient(healthy_folder, tmp_path):
+    """All is well with it."""
+    with ExitStack() as stack:
+        pair = copied_pair(healthy_folder, tmp_path, stack)
+        yield Patient(pair, (tmp_path / "sync.yaml").read_text())

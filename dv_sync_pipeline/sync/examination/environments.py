@@ -3,13 +3,15 @@
 Belongs here: one small function for each check; which are made stands in `checks.py`.
 """
 
+from dataclasses import replace
+
 from dv_sync_pipeline.errors import (
     AccessError,
     DvSyncError,
     UnreachableError,
     WrongEnvironmentError,
 )
-from dv_sync_pipeline.sync.examination.findings import Remark, ok, problem, unknown, warning
+from dv_sync_pipeline.sync.examination.findings import Level, Remark, ok, problem, unknown, warning
 from dv_sync_pipeline.sync.examination.subjects import (
     AdmittedUser,
     ExaminedEnvironment,
@@ -43,8 +45,15 @@ async def check_reachable(environment: ExaminedEnvironment) -> list[Remark]:
 
 async def check_credentials(environment: ExaminedEnvironment) -> list[Remark]:
     """Each application user gets a token, and is admitted with it."""
-    administrators = [environment.administrator] if environment.administrator else []
-    return [_admission(user) for user in (*environment.users, *administrators)]
+    remarks = [_admission(user) for user in environment.users]
+    if environment.administrator:
+        remarks.append(_not_needed_by_runs(_admission(environment.administrator)))
+    return remarks
+
+
+def _not_needed_by_runs(remark: Remark) -> Remark:
+    """Without the administrator only `dv-sync provision` fails."""
+    return replace(remark, level=Level.WARNING) if remark.level is Level.PROBLEM else remark
 
 
 def _admission(user: ExaminedUser) -> Remark:

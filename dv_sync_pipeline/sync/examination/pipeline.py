@@ -12,7 +12,12 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import sqlalchemy as sa
 
-from dv_sync_pipeline.errors import ConfigurationError, UnreachableError, WrongEnvironmentError
+from dv_sync_pipeline.errors import (
+    ConfigurationError,
+    LedgerError,
+    UnreachableError,
+    WrongEnvironmentError,
+)
 from dv_sync_pipeline.sync.examination.environments import as_problem
 from dv_sync_pipeline.sync.examination.findings import Remark, ok, problem, warning
 from dv_sync_pipeline.sync.examination.subjects import Pipeline
@@ -74,7 +79,10 @@ async def check_organizations(pipeline: Pipeline) -> list[Remark]:
 
 async def check_ledger(pipeline: Pipeline) -> list[Remark]:
     """The state database can be opened and has our version."""
-    Ledger.open(pipeline.configuration.ledger_url).close()
+    try:
+        Ledger.open(pipeline.configuration.ledger_url).close()
+    except (ConfigurationError, LedgerError) as error:
+        return [as_problem(error)]
     return [ok(f"the ledger can be used, version {SCHEMA_VERSION}")]
 
 
