@@ -8,6 +8,13 @@ import pytest
 from dv_sync_pipeline.emulator.process.launch import running_emulator
 from dv_sync_pipeline.emulator.process.users import ADMINISTRATOR, TENANT_ID
 
+ENDPOINT = {
+    "name": "gateway",
+    "contract": 8,
+    "authtype": 4,
+    "url": "https://gateway.example/wake-ups",
+    "authvalue": "secret",
+}
 ARGUMENTS = ("primary=0", "--control", "--limits", "dataverse-fast")
 
 
@@ -130,6 +137,21 @@ def test_the_log_names_the_user(client):
     assert [("POST", ""), ("GET", user_id)] == [
         (entry["method"], entry["user"]) for entry in entries
     ]
+
+
+def test_the_log_of_commits_tells_who_wrote_what(client):
+    """A row that a client created, and the user whose request it was."""
+    user_id = client.ask("GET", "/WhoAmI").json()["UserId"]
+    assert 204 == client.ask("POST", "/serviceendpoints", json=ENDPOINT).status_code
+
+    (commit,) = client.control("GET", "/commits").json()["commits"]
+
+    assert ("Create", "serviceendpoint", user_id) == (
+        commit["message"],
+        commit["table"],
+        commit["user"],
+    )
+    assert ENDPOINT["name"] == commit["values"]["name"]
 
 
 def test_state_survives_a_restart(tmp_path):

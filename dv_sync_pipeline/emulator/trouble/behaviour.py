@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from dv_sync_pipeline.emulator.rows.environment import EmulatedEnvironment
 from dv_sync_pipeline.emulator.rows.snapshots import Snapshots
 from dv_sync_pipeline.emulator.trouble.clock import AdjustableClock
+from dv_sync_pipeline.emulator.trouble.commits import CommitLog
 from dv_sync_pipeline.emulator.trouble.control import START, Levers, RequestLog, create_control
 from dv_sync_pipeline.emulator.trouble.faults import FaultInjector
 from dv_sync_pipeline.emulator.trouble.latency import LATENCY_PROFILES, Distance, Working
@@ -73,11 +74,14 @@ def surround(
     identify = _identifier(environment)
     if not behaviour.is_controlled:
         return intercept(application, interceptors=load, identify=identify)
+    commits = CommitLog(environment.store.database, webhooks, clock=clock)
+    environment.store.watcher = commits
     levers = Levers(
         name=environment.name,
         clock=clock,
         snapshots=Snapshots(environment.store, folder=snapshots, when_restored=webhooks.forget),
         log=RequestLog(clock=clock, stopwatch=time.perf_counter),
+        commits=commits,
         faults=faults,
         switches=environment.switches,
         settle_webhooks=courier.settle,

@@ -17,6 +17,8 @@ pull them: neither by sending a form, nor by having its own name resolved to 127
                                                {"stopped": true}
     GET    /control/requests?after=NUMBER      the log, {"requests": [...], "total": 17}
     DELETE /control/requests                   an empty log
+    GET    /control/commits?after=NUMBER       what was written, {"commits": [...], "total": 9}
+    DELETE /control/commits                    an empty log
     GET    /control/faults                     how often each fault fired
     POST   /control/faults                     a plan (`faults.py`)
     DELETE /control/faults                     no more faults
@@ -39,9 +41,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from dv_sync_pipeline.emulator.rows.replies import JSON_TYPE, encode_json
 from dv_sync_pipeline.emulator.rows.snapshots import Snapshots
 from dv_sync_pipeline.emulator.rows.switches import Switches
 from dv_sync_pipeline.emulator.trouble.clock import AdjustableClock
+from dv_sync_pipeline.emulator.trouble.commits import CommitLog
 from dv_sync_pipeline.emulator.trouble.faults import FaultInjector, FaultPlan
 from dv_sync_pipeline.emulator.trouble.latency import work_of
 from dv_sync_pipeline.emulator.trouble.limits import ServiceProtection
@@ -134,6 +138,7 @@ class Levers:
         clock: its time.
         snapshots: of its rows; the one named `START` has been saved.
         log: its requests.
+        commits: what was written in it.
         faults: what goes wrong in it.
         switches: its unverified behaviours.
         settle_webhooks: returns when no delivery is under way.
@@ -145,6 +150,7 @@ class Levers:
     clock: AdjustableClock
     snapshots: Snapshots
     log: RequestLog
+    commits: CommitLog
     faults: FaultInjector
     switches: Switches
     settle_webhooks: Callable[[], Awaitable[None]]
@@ -166,6 +172,8 @@ def create_control(levers: Levers) -> ASGIApp:
             ("POST", "/clock", handlers.set_clock),
             ("GET", "/requests", handlers.show_requests),
             ("DELETE", "/requests", handlers.clear_requests),
+            ("GET", "/commits", handlers.show_commits),
+            ("DELETE", "/commits", handlers.clear_commits),
             ("GET", "/faults", handlers.show_faults),
             ("POST", "/faults", handlers.arm_faults),
             ("DELETE", "/faults", handlers.disarm_faults),
@@ -202,6 +210,7 @@ class _Handlers:
         levers.snapshots.restore(START)
         levers.clock.reset()
         levers.log.clear()
+        levers.commits.clear()
         if levers.protection is not None:
             levers.protection.reset()
         _turn(levers.switches, self._switches_at_start)
@@ -244,14 +253,17 @@ class _Handlers:
         return await self.show_clock(request)
 
     async def show_requests(self, request: Request) -> Response:
-        text = request.query_params.get("after", "0")
-        if not text.isdecimal():
-            return _refused(400, "after must be the number of a request.")
-        entries = [asdict(entry) for entry in self._levers.log.after(int(text))]
-        return JSONResponse({"requests": entries, "total": self._levers.log.total})
+        return _show_log(request, self._levers.log, name="requests")
 
     async def clear_requests(self, _request: Request) -> Response:
         self._levers.log.clear()
+        return _NOTHING
+
+    async def show_commits(self, request: Request) -> Response:
+        return _show_log(request, self._levers.commits, name="commits")
+
+    async def clear_commits(self, _request: Request) -> Response:
+        self._levers.commits.clear()
         return _NOTHING
 
     async def show_faults(self, _request: Request) -> Response:
@@ -285,6 +297,14 @@ class _Handlers:
     async def settle_webhooks(self, _request: Request) -> Response:
         await self._levers.settle_webhooks()
         return _NOTHING
+
+
+def _show_log(request: Request, log: RequestLog | CommitLog, *, name: str) -> Response:
+    text = request.query_params.get("after", "0")
+    if not text.isdecimal():
+        return _refused(400, "after must be the number of an entry.")
+    content = encode_json({name: [asdict(e) for e in log.after(int(text))], "total": log.total})
+    return Response(content, media_type=JSON_TYPE)
 
 
 def _turn(switches: Switches, order: Mapping[str, Any]) -> None:

@@ -10,12 +10,15 @@ import pytest
 from dv_sync_pipeline.emulator.rows.snapshots import Snapshots
 from dv_sync_pipeline.emulator.rows.store import Store
 from dv_sync_pipeline.emulator.rows.switches import Switches
+from dv_sync_pipeline.emulator.rows.watching import Nobody
 from dv_sync_pipeline.emulator.tables import define
 from dv_sync_pipeline.emulator.trouble.clock import AdjustableClock
+from dv_sync_pipeline.emulator.trouble.commits import CommitLog
 from dv_sync_pipeline.emulator.trouble.control import START, Levers, RequestLog, create_control
 from dv_sync_pipeline.emulator.trouble.faults import FaultInjector
 from dv_sync_pipeline.emulator.trouble.wire import Answer, ConnectionLost, WireRequest
 from dv_sync_pipeline.emulator.trouble.world import StoredWorld
+from dv_sync_pipeline.emulator.webhooks.webhook_payload import RowChange
 
 NOON = datetime(2027, 1, 1, 12, tzinfo=UTC)
 HOTEL = define.table(
@@ -32,6 +35,7 @@ class World:
         self.store.create_table(HOTEL)
         self.clock = AdjustableClock(lambda: NOON)
         self.log = RequestLog(clock=self.clock, stopwatch=lambda: 0.0)
+        self.commits = CommitLog(self.store.database, Nobody(), clock=self.clock)
         self.faults = FaultInjector(sleep=asyncio.sleep, world=StoredWorld(self.store))
         self.switches = Switches()
         self.settled = 0
@@ -43,6 +47,7 @@ class World:
                 clock=self.clock,
                 snapshots=self.snapshots,
                 log=self.log,
+                commits=self.commits,
                 faults=self.faults,
                 switches=self.switches,
                 settle_webhooks=self._settle,
@@ -257,6 +262,36 @@ def test_an_empty_log(world):
     world.ask("DELETE", "/requests")
 
     assert {"requests": [], "total": 0} == world.ask("GET", "/requests").json()
+
+
+def test_commits_are_logged(world):
+    """Rows of a transaction that is rolled back were never there."""
+    with suppress(ZeroDivisionError), world.store.transaction():
+        world.commits.written(RowChange("Create", "contoso_hotel", "bates"))
+        raise ZeroDivisionError
+    with world.store.transaction():
+        change = RowChange("Create", "contoso_hotel", "adlon", submitted={"contoso_name": "Adlon"})
+        world.commits.written(change)
+
+    entry = {
+        "number": 1,
+        "at": "2027-01-01T12:00:00Z",
+        "message": "Create",
+        "table": "contoso_hotel",
+        "row_id": "adlon",
+        "user": "",
+        "values": {"contoso_name": "Adlon"},
+    }
+    assert {"commits": [entry], "total": 1} == world.ask("GET", "/commits").json()
+
+
+def test_an_empty_log_of_commits(world):
+    """Numbers start again."""
+    world.commits.written(RowChange("Delete", "contoso_hotel", "adlon"))
+
+    world.ask("DELETE", "/commits")
+
+    assert {"commits": [], "total": 0} == world.ask("GET", "/commits").json()
 
 
 # ---- faults -------------------------------------------------------------------------------------
