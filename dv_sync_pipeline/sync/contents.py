@@ -142,7 +142,8 @@ class Contents:
             async with aclosing(pieces):
                 first = await anext(pieces, None)
                 if first is None:
-                    return await self.secondary.clear_content(schema, row_id, column.target)
+                    # It may have been cleared meanwhile; nothing is cleared on a mere guess.
+                    return _refused(row_id, f"the primary does not give what {column.name} holds")
                 if _is_too_large(first, column.target):
                     return _too_large(row_id, first, column.target)
                 everything = _beginning_with(first, pieces)

@@ -179,6 +179,26 @@ def test_a_file_that_is_too_large_parks_only_its_row(pair):
     assert (0, (b"", b"smaller")) == (left, content)
 
 
+def test_a_file_that_cannot_be_read_parks_only_its_row(pair):
+    """Nothing is cleared on a guess, and the other rows go."""
+
+    async def story():
+        await a_hotel(pair, ONE, plan=b"old")
+        await pair.sync()
+        await upload(pair.primary, ONE, "dvc_plan", b"lost")
+        pair.primary.store.database.execute("DELETE FROM _dv_file")
+        await a_hotel(pair, TWO, plan=b"fine")
+        report = (await pair.sync())["dvc_hotel"]
+        return report.parked_rows, await shown(pair, ONE), await shown(pair, TWO)
+
+    parked, kept, other = play(story())
+
+    assert [("1", "the primary does not give what dvc_plan holds")] == [
+        (row.key, row.message) for row in parked
+    ]
+    assert ((b"", b"old"), (b"", b"fine")) == (kept, other)
+
+
 def test_a_plan_of_a_run_names_the_content_and_copies_nothing(pair):
     """Every row with new content is listed."""
 
