@@ -108,6 +108,18 @@ def test_a_gateway_that_is_not_well(patient):
     ) in patient.complaints()
 
 
+def test_webhooks_are_looked_at_with_the_eyes_of_the_administrator(patient):
+    """A user who reads hotels and rooms alone does not see registrations."""
+    patient.text += GATEWAY
+    patient.statuses = {"https://gateway.example/healthz": 200}
+    seen = ["contoso_hotel", "contoso_room", "systemuser", "role"]
+    patient.only_on(patient.pair.primary, "Read", seen)
+
+    complaints = patient.complaints()
+
+    assert {("warning", "webhooks")} == {each[:2] for each in complaints}
+
+
 def test_webhooks_that_lead_elsewhere(patient):
     """Another gateway was registered before."""
     patient.text += GATEWAY

@@ -1,9 +1,12 @@
 """Each finding of `dv-sync doctor` about a table, provoked once."""
 
+import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
+from dv_sync_pipeline.sync.engine import open_engine
 from dv_sync_pipeline.sync.examination import Level
 from dv_sync_pipeline_tests.worlds.hand_made import ADMINISTRATOR, PIPELINE
 from dv_sync_pipeline_tests.worlds.patient import USER
@@ -127,6 +130,38 @@ def test_not_every_row_can_be_written(patient):
         )
         for table in ("contoso_hotel", "contoso_room")
     } == patient.complaints()
+
+
+def test_the_rights_that_are_asked_for_are_enough(patient):
+    """A pipeline that has these and no others is well, and makes both sides equal."""
+    both = ["contoso_hotel", "contoso_room"]
+    patient.only_on(patient.pair.primary, "Read", [*both, "organization", "role", "systemuser"])
+    secondary = {
+        **dict.fromkeys(("Create", "Write", "Delete"), both),
+        "Read": [*both, "role", "systemuser"],
+        "Append": ["contoso_room"],
+        "AppendTo": ["contoso_hotel"],
+        "Assign": [],
+    }
+    for right, tables in secondary.items():
+        patient.only_on(patient.pair.secondary, right, tables)
+
+    complaints = patient.complaints()
+    parked = asyncio.run(reconcile_all(patient))
+
+    assert (set(), {"contoso_hotel": 0, "contoso_room": 0}) == (complaints, parked)
+    for entity_set in ("contoso_hotels", "contoso_rooms"):
+        assert 1 == len(
+            patient.by_hand(patient.pair.secondary, "GET", f"/{entity_set}").json()["value"]
+        )
+
+
+async def reconcile_all(patient):
+    """Table → rows that were parked."""
+    async with open_engine(
+        patient.configuration, clock=lambda: datetime.now(UTC), connect=patient.pair.connect
+    ) as engine:
+        return {name: (await engine.reconcile(name)).parked for name in engine.tables_in_order}
 
 
 # ---- columns ----------------------------------------------------------------------------------
