@@ -124,6 +124,10 @@ class LiveLog:
     _quiet_until: float = 0.0
     _troubles: dict[str, str] = field(default_factory=dict)
     """Table → what was told of it last."""
+    _owed: dict[str, str] = field(default_factory=dict)
+    """Table → why a reconcile was owed at last."""
+    _parked: dict[str, int] = field(default_factory=dict)
+    """Table → how many rows were parked at last."""
     _in_time: dict[str, bool] = field(default_factory=dict)
     """Table → the last answer of its check."""
 
@@ -131,9 +135,23 @@ class LiveLog:
         """Gather what did something; tell that a table in trouble is well again."""
         if self._troubles.pop(report.table, None):
             self.context.log.info("%s: well again", report.table)
-        if _is_worth_telling(report):
+        self._tell_of_owed_reconcile(report)
+        if self._is_worth_telling(report):
             gathered = self._gathered.get(report.table)
             self._gathered[report.table] = report if gathered is None else _joined(gathered, report)
+
+    def _tell_of_owed_reconcile(self, report: TableReport) -> None:
+        """Once; the sensor starts it."""
+        reason, table = report.reconcile_owed, report.table
+        if reason and self._owed.get(table) != reason:
+            self.context.log.warning("%s: a reconcile is owed: %s", table, reason)
+        self._owed[table] = reason
+
+    def _is_worth_telling(self, report: TableReport) -> bool:
+        """Not a feed without news, nor rows that are equal already: a wake-up was faster."""
+        parked_before = self._parked.get(report.table, 0)
+        self._parked[report.table] = report.parked
+        return _has_changed(report) or (bool(report.read) and report.parked != parked_before)
 
     def failed(self, table: str, error: Exception, *, again_in_seconds: float) -> None:
         """Once for each trouble; the time of the next attempt only when it is new."""
@@ -173,11 +191,6 @@ class LiveLog:
 
 def _has_changed(report: TableReport) -> bool:
     return report.created + report.updated + report.removed + report.pairs > 0
-
-
-def _is_worth_telling(report: TableReport) -> bool:
-    """A feed without news is not, nor rows that are equal already: a wake-up was faster."""
-    return _has_changed(report) or bool(report.read and report.parked)
 
 
 _ADDED = (

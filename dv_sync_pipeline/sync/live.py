@@ -136,9 +136,9 @@ class LiveLoop:
         wake_ups = self.inbox.wake_ups(WAKE_UPS_AT_ONCE_MAX, tables=ready)
         batches = micro_batches(wake_ups, order=ready)
         for batch in batches:
-            if not goes_on():
-                break
-            await self._apply(batch)
+            # An environment may have stopped to answer since, or the lead may be over.
+            if goes_on() and not self._is_waiting(_rows_of(batch.table)):
+                await self._apply(batch)
         return bool(batches)
 
     async def _apply(self, batch: MicroBatch) -> None:

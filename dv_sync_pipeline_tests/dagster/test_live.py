@@ -119,7 +119,7 @@ class Notes:
         """A line of the log."""
         self.lines.append(line % arguments)
 
-    error = info
+    error = warning = info
 
     def materializations(self):
         """Rows updated and parked, by the table of the secondary."""
@@ -182,6 +182,24 @@ def test_a_row_that_was_parked_is_shown(log, notes):
     log.breathed()
 
     assert 1 == len(notes.materializations())
+
+
+def test_rows_that_stay_parked_are_shown_once(log, notes, clock):
+    """Not with every change of another row."""
+    for _ in range(3):
+        log.applied(a_report("contoso_hotel", equal=1, read=1, parked=1))
+        clock[0] += 1.0
+        log.breathed()
+
+    assert 1 == len(notes.materializations())
+
+
+def test_a_reconcile_that_is_owed_is_told_once(log, notes):
+    """The sensor starts it; every poll finds it again until it is done."""
+    for _ in range(3):
+        log.applied(a_report("contoso_hotel", reconcile_owed="the token is lost"))
+
+    assert ["contoso_hotel: a reconcile is owed: the token is lost"] == notes.lines
 
 
 def test_a_trouble_is_told_once_and_so_is_its_end(log, notes):

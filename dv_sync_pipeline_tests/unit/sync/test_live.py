@@ -299,6 +299,16 @@ def test_an_environment_that_does_not_answer_is_left_alone_by_all_tables(world):
     ]
 
 
+def test_the_rest_of_a_batch_waits_for_an_environment_that_does_not_answer(world):
+    """Each table would wait for its own time-outs, one after the other."""
+    world.wake("hotel", "h")
+    world.wake("room", "r")
+    world.trouble = {("rows", "hotel"): [UnreachableError("no answer")]}
+    world.follow()
+
+    assert [(0.0, "hotel", "h")] == world.passes("rows")
+
+
 def test_what_could_do_harm_ends_it(world):
     """A ledger that cannot be trusted, or the wrong environment."""
     world.trouble = {("changes", "hotel"): [LedgerError("damaged")]}
