@@ -10,15 +10,9 @@ import dagster as dg
 
 from dv_sync_pipeline.config import Configuration, TableConfiguration
 from dv_sync_pipeline.defs.checks import (
-    changes_in_time,
-    changes_in_time_spec,
-    no_parked_rows,
-    no_parked_rows_spec,
-    nothing_held,
-    nothing_held_spec,
-    schema_compatible,
-    schema_compatible_spec,
+    answers_of_checks,
     schema_incompatible,
+    specs_of_checks,
 )
 from dv_sync_pipeline.defs.failures import failure
 from dv_sync_pipeline.defs.lineage import (
@@ -148,7 +142,6 @@ def _build_asset(
     lag_seconds_max: float,
 ) -> dg.AssetsDefinition:
     key = secondary_key(table)
-    in_time = changes_in_time_spec(key, lag_seconds_max=lag_seconds_max)
 
     @dg.asset(
         key=key,
@@ -163,7 +156,7 @@ def _build_asset(
             "dagster/table_name": table.target,
             "environment": dg.MetadataValue.url(url),
         },
-        check_specs=[*_check_specs(table, key), in_time],
+        check_specs=specs_of_checks(table, key, lag_seconds_max=lag_seconds_max),
         pool=POOL,
     )
     def synchronized_table(
@@ -178,14 +171,8 @@ def _build_asset(
                 yield schema_incompatible(error, key)
             raise failure(context, error) from None
         context.log.info(describe_report(report))
-        yield _materialized(
-            table,
-            report,
-            [
-                *_check_results(table, report),
-                changes_in_time(report, lag_seconds_max=lag_seconds_max),
-            ],
-        )
+        checks = answers_of_checks(table, report, lag_seconds_max=lag_seconds_max)
+        yield _materialized(table, report, checks)
 
     return synchronized_table
 
@@ -208,17 +195,6 @@ def _materialized(
         },
         check_results=checks,
     )
-
-
-def _check_specs(table: TableConfiguration, key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
-    """Only where there are pairs can a reconcile hold something: rows are removed later."""
-    held = [nothing_held_spec(key)] if table.associations else []
-    return [schema_compatible_spec(key), no_parked_rows_spec(key), *held]
-
-
-def _check_results(table: TableConfiguration, report: TableReport) -> list[dg.AssetCheckResult]:
-    held = [nothing_held(report)] if table.associations else []
-    return [schema_compatible(report), no_parked_rows(report), *held]
 
 
 def _describe_columns(table: TableConfiguration) -> str:

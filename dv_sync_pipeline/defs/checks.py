@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+from dv_sync_pipeline.config import TableConfiguration
 from dv_sync_pipeline.defs.record import table_of_parked_rows
 from dv_sync_pipeline.errors import SchemaMismatchError
 from dv_sync_pipeline.redact import redact
@@ -14,22 +15,39 @@ from dv_sync_pipeline.sync.drift import Effect
 from dv_sync_pipeline.sync.report import TableReport
 
 __all__ = [
-    "changes_in_time",
-    "changes_in_time_spec",
+    "answers_of_checks",
     "evaluation_of",
     "no_parked_rows",
     "no_parked_rows_spec",
     "nothing_held",
     "nothing_held_spec",
-    "schema_compatible",
-    "schema_compatible_spec",
     "schema_incompatible",
+    "specs_of_checks",
 ]
 
 _NAME = "no_parked_rows"
 _HELD_NAME = "no_held_removals"
 _IN_TIME_NAME = "changes_in_time"
 _SCHEMA_NAME = "schema_compatible"
+
+
+def specs_of_checks(
+    table: TableConfiguration, key: dg.AssetKey, *, lag_seconds_max: float
+) -> list[dg.AssetCheckSpec]:
+    """Promises the checks of a table; `answers_of_checks` answers them."""
+    in_time = _changes_in_time_spec(key, lag_seconds_max=lag_seconds_max)
+    # Only where there are pairs can a pass hold something: rows are removed later.
+    held = [nothing_held_spec(key)] if table.associations else []
+    return [_schema_compatible_spec(key), no_parked_rows_spec(key), in_time, *held]
+
+
+def answers_of_checks(
+    table: TableConfiguration, report: TableReport, *, lag_seconds_max: float
+) -> list[dg.AssetCheckResult]:
+    """What a pass over the table has found, in the order of `specs_of_checks`."""
+    in_time = _changes_in_time(report, lag_seconds_max=lag_seconds_max)
+    held = [nothing_held(report)] if table.associations else []
+    return [_schema_compatible(report), no_parked_rows(report), in_time, *held]
 
 
 def no_parked_rows_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
@@ -70,8 +88,8 @@ def nothing_held(report: TableReport) -> dg.AssetCheckResult:
     )
 
 
-def changes_in_time_spec(key: dg.AssetKey, *, lag_seconds_max: float) -> dg.AssetCheckSpec:
-    """Promises the check; `changes_in_time` answers it."""
+def _changes_in_time_spec(key: dg.AssetKey, *, lag_seconds_max: float) -> dg.AssetCheckSpec:
+    """Promises the check; `_changes_in_time` answers it."""
     return dg.AssetCheckSpec(
         _IN_TIME_NAME,
         asset=key,
@@ -80,7 +98,7 @@ def changes_in_time_spec(key: dg.AssetKey, *, lag_seconds_max: float) -> dg.Asse
     )
 
 
-def changes_in_time(report: TableReport, *, lag_seconds_max: float) -> dg.AssetCheckResult:
+def _changes_in_time(report: TableReport, *, lag_seconds_max: float) -> dg.AssetCheckResult:
     """A warning: the change has arrived. One that has not is told by an alert."""
     lag = report.lag_seconds
     return dg.AssetCheckResult(
@@ -105,8 +123,8 @@ def evaluation_of(check: dg.AssetCheckResult, key: dg.AssetKey) -> dg.AssetCheck
     )
 
 
-def schema_compatible_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
-    """Promises the check; `schema_compatible` or `schema_incompatible` answers it."""
+def _schema_compatible_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
+    """Promises the check; `_schema_compatible` or `schema_incompatible` answers it."""
     return dg.AssetCheckSpec(
         _SCHEMA_NAME,
         asset=key,
@@ -115,7 +133,7 @@ def schema_compatible_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
     )
 
 
-def schema_compatible(report: TableReport) -> dg.AssetCheckResult:
+def _schema_compatible(report: TableReport) -> dg.AssetCheckResult:
     """Nothing stopped the table; a warning where some rows may not fit."""
     drift = {f"{each.environment} {each.part}": each for each in report.drift}
     return dg.AssetCheckResult(

@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from dv_sync_pipeline.config import Configuration
-from dv_sync_pipeline.defs.checks import changes_in_time, evaluation_of
+from dv_sync_pipeline.config import Configuration, TableConfiguration
+from dv_sync_pipeline.defs.checks import answers_of_checks, evaluation_of
 from dv_sync_pipeline.defs.failures import failure
 from dv_sync_pipeline.defs.lineage import secondary_key
 from dv_sync_pipeline.defs.record import describe_report, record_of
@@ -128,8 +128,8 @@ class LiveLog:
     """Table → why a reconcile was owed at last."""
     _parked: dict[str, int] = field(default_factory=dict)
     """Table → how many rows were parked at last."""
-    _in_time: dict[str, bool] = field(default_factory=dict)
-    """Table → the last answer of its check."""
+    _checks: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """Table and check → its last answer."""
 
     def applied(self, report: TableReport) -> None:
         """Gather what did something; tell that a table in trouble is well again."""
@@ -168,25 +168,27 @@ class LiveLog:
     def write(self) -> None:
         """A materialization of each table that was touched."""
         for report in self._gathered.values():
-            key = secondary_key(self.configuration.table(report.table))
+            table = self.configuration.table(report.table)
             self.context.log_event(
                 dg.AssetMaterialization(
-                    key,
+                    secondary_key(table),
                     description=describe_report(report),
                     metadata={**record_of(report), "changed": _has_changed(report)},
                 )
             )
-            self._check(key, report)
+            self._answer_checks(table, report)
         self._gathered.clear()
         self._quiet_until = self.monotonic() + LOG_SECONDS
 
-    def _check(self, key: dg.AssetKey, report: TableReport) -> None:
-        """Whether its changes came in time; again only when the answer is another."""
+    def _answer_checks(self, table: TableConfiguration, report: TableReport) -> None:
+        """Each at first, because Dagster forgets it with a new run, and whenever it changes."""
         limit = self.configuration.alerts.lag_seconds_max
-        check = changes_in_time(report, lag_seconds_max=limit)
-        if self._in_time.get(report.table) != check.passed:
-            self._in_time[report.table] = check.passed
-            self.context.log_event(evaluation_of(check, key))  # type: ignore[arg-type] # it does
+        for check in answers_of_checks(table, report, lag_seconds_max=limit):
+            name = table.table, str(check.check_name)
+            if self._checks.get(name) != check.passed:
+                self._checks[name] = check.passed
+                evaluation = evaluation_of(check, secondary_key(table))
+                self.context.log_event(evaluation)  # type: ignore[arg-type] # it takes these too
 
 
 def _has_changed(report: TableReport) -> bool:

@@ -142,12 +142,13 @@ class TableReport:
         unmatched: when the ledger is new, rows of the secondary that no row of the primary matches:
             they may be ours or foreign. Never removed, unless a sync-status column proves them
             ours; then they count as `gone` too.
-        parked: rows that wait for a person or a parent.
+        parked: rows of the whole table that wait for a person or a parent.
         requests, retries, throttled_seconds: traffic with both environments.
         seconds: duration.
         verified_through: the moment up to which both sides are proven equal, apart from the parked
             rows; None when that was not proven.
-        parked_rows: the first of them, at most `PARKED_ROWS_SHOWN_MAX`.
+        parked_rows: the first of them that this pass has looked at, at most
+            `PARKED_ROWS_SHOWN_MAX`.
         differences: with `dry_run`, every row that would change.
         pairs: of many-to-many relationships, made or undone.
         mapping_changed: sync.yaml maps the table otherwise than at the last reconcile.

@@ -204,7 +204,7 @@ class RowsPass:
             gone=tally.gone,
             waiting=tally.waiting,
             foreign=0,
-            parked=len(parked),
+            parked=len(parked) if self._dry_run else ledger.count_parked(table),
             requests=traffic.requests,
             retries=traffic.retries,
             throttled_seconds=traffic.throttled_seconds,

@@ -129,6 +129,11 @@ class Notes:
             if isinstance(event, dg.AssetMaterialization)
         ]
 
+    def checks(self, name=""):
+        """Answers to checks, or to the one of that name."""
+        events = (e for e in self.events if isinstance(e, dg.AssetCheckEvaluation))
+        return [event for event in events if name in ("", event.check_name)]
+
 
 @pytest.fixture
 def notes():
@@ -236,14 +241,23 @@ def test_the_longest_lag_of_a_second_is_shown(log, notes, clock):
     assert [0.4, 1.5] == lags
 
 
-def test_the_check_of_the_lag_is_told_when_its_answer_changes(log, notes, clock):
+def test_a_check_is_answered_again_when_its_answer_changes(log, notes, clock):
     """In time, too late, in time again; not with every micro-batch."""
     for lag_seconds in (0.4, 0.5, 61.0, 62.0, 0.4):
         log.applied(a_report("contoso_hotel", updated=1, lag_seconds=lag_seconds))
         clock[0] += 1.0
         log.breathed()
 
-    checks = [event for event in notes.events if isinstance(event, dg.AssetCheckEvaluation)]
-    assert [("changes_in_time", HOTEL, passed) for passed in (True, False, True)] == [
-        (check.check_name, check.asset_key, check.passed) for check in checks
+    assert [(HOTEL, passed) for passed in (True, False, True)] == [
+        (check.asset_key, check.passed) for check in notes.checks("changes_in_time")
+    ]
+
+
+def test_every_check_of_a_table_is_answered_at_first(log, notes):
+    """A materialization of a new run without them would show them as not evaluated."""
+    log.applied(a_report("contoso_hotel", updated=1, parked=1))
+    log.breathed()
+
+    assert [("schema_compatible", True), ("no_parked_rows", False), ("changes_in_time", True)] == [
+        (check.check_name, check.passed) for check in notes.checks()
     ]
