@@ -154,9 +154,12 @@ def test_parked_rows_are_a_table_that_a_person_can_read(run):
     table = metadata_of(run(ScriptedEngine({"contoso_hotel": report})), HOTEL)["parked_rows"]
 
     assert table.splitlines() == [
-        "| key | reason | message | code | since | attempts |",
-        "| --- | --- | --- | --- | --- | --- |",
-        r"| H-0001 | value too long | contoso_name \| too long | 0x80044 | 2026-03-01 02:00 | 2 |",
+        "| key | reason | message | code | since | attempts | next attempt |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        (
+            r"| H-0001 | value too long | contoso_name \| too long | 0x80044 | 2026-03-01 02:00 "
+            r"| 2 | at the next reconcile |"
+        ),
     ]
 
 
