@@ -7,25 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
-    from dv_sync_pipeline.config import Configuration, EnvironmentConfiguration
+    from dv_sync_pipeline.config import Configuration
     from dv_sync_pipeline.defs.resources import EngineOpener
-    from dv_sync_pipeline.webapi.client import DataverseClient
-
-    class Connect(Protocol):
-        """Opens the conversation with one environment."""
-
-        def __call__(
-            self, name: str, configuration: EnvironmentConfiguration, /
-        ) -> AbstractAsyncContextManager[DataverseClient]:
-            """`name` is "primary" or "secondary"."""
-
+    from dv_sync_pipeline.sync.examination.subjects import Connect
 
 __all__ = ["Surroundings", "all_option", "json_option", "limit_option", "tables_argument"]
 
