@@ -7,25 +7,29 @@ when they run, not before: it brings Dagster and polars.
 from collections.abc import Sequence
 
 from dv_sync_pipeline.cli.dagster_home import find_dagster_home
-from dv_sync_pipeline.cli.dagster_run import reconcile_through_dagster
+from dv_sync_pipeline.cli.dagster_run import synchronize_through_dagster
 from dv_sync_pipeline.cli.passes import Outcome, run_pass
 from dv_sync_pipeline.cli.progress import ProgressBars
 from dv_sync_pipeline.cli.surroundings import Surroundings
+from dv_sync_pipeline.defs.modes import Mode
 from dv_sync_pipeline.sync.report import TableReport, TableVerdict
 
 __all__ = ["plan", "synchronize", "verify"]
 
 
-def synchronize(surroundings: Surroundings, tables: Sequence[str]) -> Outcome[TableReport]:
-    """Reconcile the named tables, or all, in a Dagster run."""
+def synchronize(
+    surroundings: Surroundings, tables: Sequence[str], *, mode: str = "reconcile"
+) -> Outcome[TableReport]:
+    """Synchronize the named tables, or all, in a Dagster run."""
     configuration = surroundings.configuration()
     with ProgressBars() as bars:
-        return reconcile_through_dagster(
+        return synchronize_through_dagster(
             configuration,
             tables,
             open_engine=surroundings.engine_opener(),
             listener=bars,
             home=find_dagster_home(surroundings.variables, state=configuration.state),
+            mode=Mode(mode),
         )
 
 

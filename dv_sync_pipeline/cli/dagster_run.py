@@ -1,4 +1,4 @@
-"""Runs the job `reconcile_all` in this process, so that the run shows in Dagster's UI.
+"""Runs one of our jobs in this process, so that the run shows in Dagster's UI.
 
 Belongs here: choosing assets, keeping Dagster's own words off the terminal, and finding out what
 became of each table.
@@ -15,28 +15,30 @@ from dv_sync_pipeline.cli.passes import Outcome, check_environments, tables_in_o
 from dv_sync_pipeline.config import Configuration, TableConfiguration
 from dv_sync_pipeline.definitions import build_definitions
 from dv_sync_pipeline.defs.alerts import describe_failed_run, reasons_of
-from dv_sync_pipeline.defs.jobs import RECONCILE_ALL
+from dv_sync_pipeline.defs.jobs import APPLY_CHANGES, RECONCILE_ALL
 from dv_sync_pipeline.defs.lineage import deferred_key, removals_key, secondary_key
+from dv_sync_pipeline.defs.modes import Mode, config_of_ops
 from dv_sync_pipeline.defs.resources import EngineOpener, RunListener
 from dv_sync_pipeline.sync.deferral import deferred_lookups
 from dv_sync_pipeline.sync.ordering import children_of
 from dv_sync_pipeline.sync.report import Progress, TableReport
 
-__all__ = ["reconcile_through_dagster"]
+__all__ = ["synchronize_through_dagster"]
 
 _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """The terminal belongs to dv-sync; Dagster's event log has everything."""
 
 
-def reconcile_through_dagster(
+def synchronize_through_dagster(
     configuration: Configuration,
     names: Sequence[str],
     *,
     open_engine: EngineOpener,
     listener: RunListener,
     home: Path,
+    mode: Mode = Mode.reconcile,
 ) -> Outcome[TableReport]:
-    """Reconcile the named tables, or all, in one run recorded in the Dagster home `home`.
+    """Synchronize the named tables, or all, in one run recorded in the Dagster home `home`.
 
     Raises `UsageError` before the run starts when an environment cannot be used, and
     `KeyboardInterrupt` after Ctrl-C: Dagster takes it for a failed step and goes on to the end.
@@ -44,7 +46,9 @@ def reconcile_through_dagster(
     tables = tables_in_order(configuration, names)
     check_environments(configuration, open_engine=open_engine)
     witness = _Witness(listener)
-    run_id = _execute(configuration, tables, open_engine=open_engine, witness=witness, home=home)
+    run_id = _execute(
+        configuration, tables, open_engine=open_engine, witness=witness, home=home, mode=mode
+    )
     return Outcome(
         results=[report for table in tables for report in witness.reports.get(table, ())],
         failures=witness.failures,
@@ -60,21 +64,25 @@ def _execute(
     open_engine: EngineOpener,
     witness: "_Witness",
     home: Path,
+    mode: Mode,
 ) -> str:
     definitions = build_definitions(
         configuration=configuration,
         open_engine=open_engine,
         listener=witness,
     )
-    job = definitions.resolve_job_def(RECONCILE_ALL)
+    job = definitions.resolve_job_def(RECONCILE_ALL if mode is Mode.reconcile else APPLY_CHANGES)
     chosen = [configuration.table(table) for table in tables]
     deferred = deferred_lookups(configuration.tables)
-    keys = [secondary_key(table) for table in chosen]
-    keys += [deferred_key(table) for table in chosen if table.table in deferred]
-    keys += [removals_key(table) for table in _to_remove_from(configuration, chosen)]
+    with_mode = [secondary_key(table) for table in chosen]
+    with_mode += [deferred_key(table) for table in chosen if table.table in deferred]
+    removals = [removals_key(table) for table in _to_remove_from(configuration, chosen)]
     with open_instance(home) as instance:
         result = job.execute_in_process(
-            instance=instance, asset_selection=keys, raise_on_error=False, run_config=_SILENT
+            instance=instance,
+            asset_selection=[*with_mode, *removals],
+            raise_on_error=False,
+            run_config={**_SILENT, **config_of_ops(with_mode, mode)},
         )
     failures = [event for event in result.all_events if event.is_step_failure]
     if witness.interrupted or any(map(_is_interruption, failures)):

@@ -142,11 +142,18 @@ def _add_totals(table: Table, reports: Sequence[TableReport]) -> None:
     table.add_row("all", *totals, f"{seconds:,.1f}", speed, style="bold")
 
 
+_UNTRACKED = "the primary does not track its changes"
+
+
 def _print_remarks(console: Console, reports: Sequence[TableReport]) -> None:
     for report in reports:
         _print_drift(console, report)
         if report.mapping_changed:
             console.print(Text(f"{report.title}: the mapping changed since the last reconcile"))
+        if report.reconcile_owed:
+            console.print(Text(f"{report.title}: a reconcile is owed: {report.reconcile_owed}"))
+        if report.reconcile_only and report.mode == "changes":
+            console.print(Text(f"{report.title}: covered by reconciles only: {_UNTRACKED}"))
         for count, remark in (
             (report.pairs, "associations made or undone"),
             (report.adopted, "existing rows adopted by key: they keep their GUIDs"),

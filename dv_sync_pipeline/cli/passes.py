@@ -106,11 +106,13 @@ async def _work_on_each(
 
 
 def exit_code_of_sync(outcome: Outcome[TableReport]) -> int:
-    """0 exactly when `dv-sync verify` would find no difference."""
+    """0 of a reconcile exactly when `dv-sync verify` would find no difference."""
     if any(isinstance(error, UsageError) for error in outcome.failures.values()):
         return WRONG_USAGE
     if outcome.failures:
         return TABLE_FAILED
+    if any(report.reconcile_owed for report in outcome.results):
+        return DIFFERENCES_REMAIN
     remaining = sum(
         report.parked + report.waiting + report.gone + report.held for report in outcome.results
     )

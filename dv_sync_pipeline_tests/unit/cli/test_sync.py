@@ -52,6 +52,27 @@ def test_a_named_table_is_synchronized_alone(dv_sync):
     assert tables_reconciled(engine) == ["contoso_hotel"]
 
 
+def test_changes_are_followed_on_demand(dv_sync):
+    """Tables are not compared; what is gone is removed all the same."""
+    engine = ScriptedEngine()
+    ended = dv_sync("sync --mode changes contoso_hotel contoso_room", engine)
+
+    assert ended.code == 0
+    assert [("changes", "contoso_hotel"), ("changes", "contoso_room")] == [
+        call for call in engine.calls if call[0] in ("changes", "reconcile", "auto")
+    ]
+
+
+def test_a_reconcile_that_is_owed_is_told(dv_sync):
+    """Nothing was followed: the code is 1, and the reason stands there."""
+    owed = a_report("contoso_hotel", mode="changes", read=0, reconcile_owed="the token expired")
+    engine = ScriptedEngine({"changes of contoso_hotel": owed})
+    ended = dv_sync("sync --mode changes contoso_hotel", engine)
+
+    assert ended.code == 1
+    assert "contoso_hotel, changes: a reconcile is owed: the token expired" in ended.out
+
+
 def test_the_result_is_a_table(dv_sync):
     """Created, updated, equal, parked, seconds and speed, with a total; nothing of Dagster's."""
     report = a_report("contoso_hotel", read=12000, created=11950, updated=40, equal=10)
