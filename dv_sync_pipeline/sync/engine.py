@@ -264,18 +264,19 @@ class Engine:
         return report
 
     async def remove(self, table: str, *, progress: ProgressListener = _ignore) -> TableReport:
-        """Remove the rows of one table that its last reconcile found to be gone in the primary.
+        """Remove the rows of one table that were found to be gone in the primary.
 
-        To be called children before parents, when all tables were reconciled. Too many removals
-        are held until a person approves exactly this list.
+        To be called children before parents, when all tables are done. Too many removals are held
+        until a person approves exactly this list.
         """
-        await self.check_environments()
+        await self._check_environments_lately()
         return await self._recorded(self._remove(table, progress), table, mode="removals")
 
     async def _remove(self, table: str, progress: ProgressListener) -> TableReport:
-        return await remove_gone(
-            await self._pass(table, self.ledger.links, progress, _only_circles)
-        )
+        turns = self._turns(table)
+        async with self._forgetting():
+            mapping = _only_circles(await self._agree_lately(table))
+            return await remove_gone(self._task(mapping, {}, progress, turns))
 
     async def _recorded(
         self, work: Awaitable[TableReport], table: str, *, mode: str

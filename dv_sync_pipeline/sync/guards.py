@@ -47,6 +47,8 @@ class RemovalList:
         primary_rows: how many rows the primary showed; or pairs.
         approved: the digest of the list that a person approved; "" if none.
         relationship: schema name of the many-to-many relationship; "" for rows.
+        removed_lately: rows of the table that went within the last hour without approval: changes
+            come in small portions, and a portion alone would never be too many.
 
     """
 
@@ -56,6 +58,7 @@ class RemovalList:
     primary_rows: int
     approved: str = ""
     relationship: str = ""
+    removed_lately: int = 0
 
     @property
     def digest(self) -> str:
@@ -90,9 +93,10 @@ def reason_to_hold(found: RemovalList, *, max_removals: int | None) -> str:
     if found.primary_rows == 0:
         return f"the primary shows no {found.noun} at all"
     allowed = removals_allowed(found.links, max_removals=max_removals)
-    if len(found.removals) > allowed:
+    if len(found.removals) + found.removed_lately > allowed:
         some, of_all = f"{len(found.removals):,}", f"{found.links:,} {found.noun}s"
-        return f"{some} of {of_all} would go, {allowed:,} are allowed"
+        lately = f" after {found.removed_lately:,} within an hour" if found.removed_lately else ""
+        return f"{some} of {of_all} would go{lately}, {allowed:,} are allowed"
     return ""
 
 

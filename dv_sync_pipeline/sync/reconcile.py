@@ -6,6 +6,7 @@ reconcile found to be gone. Does not belong here: how a step is done.
 
 from collections.abc import Container, Iterable
 from dataclasses import replace
+from datetime import timedelta
 
 import polars as pl
 
@@ -31,6 +32,9 @@ from dv_sync_pipeline.sync.waiting import missing_parents
 from dv_sync_pipeline.sync.writer import Written, apply
 
 __all__ = ["plan", "reconcile", "remove_gone", "report_of"]
+
+REMOVED_LATELY = timedelta(hours=1)
+"""What went within this time counts with what is to go (`guards.py`)."""
 
 
 async def reconcile(task: TablePass, feed: Feed) -> TableReport:
@@ -100,8 +104,12 @@ async def remove_gone(task: TablePass) -> TableReport:
     another parent must have moved before its old parent goes (DESIGN 4, Order).
     """
     meter = Meter(task)
+    began = task.clock()
     found = task.ledger.removals(task.table)
-    removed = await remove(found, task)
+    lately = task.ledger.removed_since(task.table, began - REMOVED_LATELY)
+    removed = await remove(replace(found, removed_lately=lately), task)
+    if found.approved != found.digest:
+        task.ledger.note_removed(task.table, removed.removed, now=began)
     parked = task.ledger.replace_parked(task.table, removed.parked, work=ParkedWork.REMOVAL)
     seconds, traffic = meter.read()
     return TableReport(

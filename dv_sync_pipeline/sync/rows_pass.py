@@ -23,6 +23,7 @@ from dv_sync_pipeline.sync.meter import Meter
 from dv_sync_pipeline.sync.report import (
     PARKED_ROWS_SHOWN_MAX,
     ParkedRow,
+    ParkedWork,
     RowDifference,
     TableReport,
 )
@@ -148,6 +149,8 @@ class RowsPass:
             refused = {row.primary_id: row for row in comparison.parked} | written.parked
             parked = [row for row_id, row in refused.items() if row_id in ids]
             parked = task.ledger.replace_parked(table, parked, among=ids)
+            if task.mapping.deferred:
+                task.ledger.replace_parked(table, [], work=ParkedWork.LOOKUPS, among=ids)
             task.ledger.stamp_rows(
                 table, [row.primary_id for row in parked], writer=task.turns.writer
             )

@@ -15,6 +15,7 @@ from dv_sync_pipeline.sync.mapping import PRIMARY_ID, VERSION
 from dv_sync_pipeline.sync.meter import Meter
 from dv_sync_pipeline.sync.reconcile import report_of
 from dv_sync_pipeline.sync.report import ParkedRow, ParkedWork, TableReport
+from dv_sync_pipeline.sync.waiting import missing_parents
 from dv_sync_pipeline.sync.writer import Written, apply
 
 __all__ = ["plan_deferred_lookups", "set_deferred_lookups"]
@@ -28,6 +29,10 @@ async def set_deferred_lookups(task: TablePass) -> TableReport:
     meter = Meter(task)
     comparison = await _compare(task)
     written = await apply(comparison.difference, task)
+    known = comparison.parent_links
+    own = {task.mapping.own: task.ledger.links(task.table)}
+    waiting = missing_parents(comparison.rows, task.mapping, {**known, **own})
+    task.ledger.add_waiting(task.table, waiting)
     parked = task.ledger.replace_parked(
         task.table, _newly_parked(written, task), work=ParkedWork.LOOKUPS
     )

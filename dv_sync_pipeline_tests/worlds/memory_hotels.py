@@ -1,6 +1,8 @@
 """Brands, hotels and rooms in two environments in memory, and the engine between them."""
 
 import asyncio
+import copy
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -106,6 +108,15 @@ class Hotels:
             environment.add(BRAND)
             environment.add(hotel)
             environment.add(table("room", [*ROOM_COLUMNS, parent], key=["hotelid", "number"]))
+
+    def copy(self, state: Path) -> "Hotels":
+        """The same world, ledger included, in another folder."""
+        copied = copy.deepcopy(self)
+        shutil.copytree(self.state, state)
+        copied.state = state
+        text = ENVIRONMENTS_YAML + self.tables_yaml
+        copied.configuration = parse(text, {"SECRET": "not-in-the-file"}, file=state / "sync.yaml")
+        return copied
 
     def brand(self, number: int, **values: object) -> str:
         """A brand of the primary, created or changed; returns its id."""

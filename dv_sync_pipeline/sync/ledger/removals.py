@@ -5,11 +5,18 @@ held.
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from dv_sync_pipeline.sync.guards import Removal, RemovalList
-from dv_sync_pipeline.sync.ledger.database import METADATA, Database, in_steps, insert
+from dv_sync_pipeline.sync.ledger.database import (
+    METADATA,
+    Database,
+    in_steps,
+    insert,
+    moment_text,
+)
 
 __all__ = ["Removals"]
 
@@ -34,6 +41,16 @@ _listed = sa.Table(
     sa.Column("secondary_id", sa.String(36), nullable=False),
     sa.Column("key", sa.Text, nullable=False),
 )
+
+_removed = sa.Table(
+    "removed_lately",
+    METADATA,
+    sa.Column("table_name", sa.String(128), primary_key=True),
+    sa.Column("moment", sa.String(32), primary_key=True),
+    sa.Column("rows", sa.Integer, nullable=False),
+)
+
+_REMOVED_KEPT = timedelta(days=1)
 
 _OF_ROWS = ""
 """Stands for the relationship in the list of a table's rows."""
@@ -93,6 +110,27 @@ class Removals(Database):
                 )
                 .values(approved=found.digest)
             )
+
+    def note_removed(self, table: str, rows: int, *, now: datetime) -> None:
+        """So many rows went now."""
+        if not rows:
+            return
+        values = {"table_name": table, "moment": moment_text(now)}
+        with self.transaction() as connection:
+            old = _removed.c.moment < moment_text(now - _REMOVED_KEPT)
+            same = _removed.c.moment == values["moment"]
+            connection.execute(
+                _removed.delete().where(_removed.c.table_name == table, sa.or_(old, same))
+            )
+            connection.execute(_removed.insert().values(**values, rows=rows))
+
+    def removed_since(self, table: str, moment: datetime) -> int:
+        """How many rows of the table went since then, at most a day ago."""
+        query = sa.select(sa.func.sum(_removed.c.rows)).where(
+            _removed.c.table_name == table, _removed.c.moment >= moment_text(moment)
+        )
+        with self.reading() as connection:
+            return connection.scalar(query) or 0
 
     def settle_removals(self, table: str, primary_ids: Sequence[str]) -> None:
         """These rows need not be removed any more: it is done, or they are wanted again."""

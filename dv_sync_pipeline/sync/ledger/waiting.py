@@ -50,8 +50,6 @@ class WaitingRows(Database):
 
         They are given as `WAITING_SCHEMA`.
         """
-        names = {PRIMARY_ID: "primary_id", PARENT_TABLE: "parent_table", PARENT_ID: "parent_id"}
-        rows = waiting.rename(names).with_columns(table_name=pl.lit(table)).to_dicts()
         of_table = _waiting.c.table_name == table
         with self.transaction() as connection:
             known = set(connection.scalars(sa.select(_waiting.c.primary_id).where(of_table)))
@@ -59,6 +57,16 @@ class WaitingRows(Database):
                 connection.execute(
                     _waiting.delete().where(of_table, _waiting.c.primary_id.in_(ids))
                 )
+            insert(connection, _waiting, _rows(table, waiting))
+
+    def add_waiting(self, table: str, waiting: pl.DataFrame) -> None:
+        """Let these rows wait for these parents, besides those that they wait for already."""
+        rows = _rows(table, waiting)
+        same = sa.and_(*(column == sa.bindparam(f"same_{column.name}") for column in _waiting.c))
+        with self.transaction() as connection:
+            if rows:
+                named = [{f"same_{name}": value for name, value in row.items()} for row in rows]
+                connection.execute(_waiting.delete().where(same), named)
             insert(connection, _waiting, rows)
 
     def arrived(self, table: str) -> list[str]:
@@ -77,3 +85,8 @@ class WaitingRows(Database):
         query = sa.select(_waiting.c.table_name).join(links_table, _has_arrived).distinct()
         with self.reading() as connection:
             return set(connection.scalars(query))
+
+
+def _rows(table: str, waiting: pl.DataFrame) -> list[dict[str, str]]:
+    names = {PRIMARY_ID: "primary_id", PARENT_TABLE: "parent_table", PARENT_ID: "parent_id"}
+    return waiting.rename(names).with_columns(table_name=pl.lit(table)).to_dicts()

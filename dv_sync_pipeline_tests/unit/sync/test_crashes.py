@@ -13,7 +13,10 @@ from dv_sync_pipeline_tests.worlds.memory_hotels import Hotels
 
 pytestmark = pytest.mark.usefixtures("both_databases")
 
-RUNS_MAX = 200
+RUNS_MAX = 400
+PARTS = 4
+"""Each test takes every so-manieth step, so that none of them takes long."""
+
 AFTER_THE_LEASE_SECONDS = 60
 
 
@@ -53,11 +56,12 @@ def kill_at(hotels: Hotels, step: int) -> bool:
     return False
 
 
-def test_a_run_killed_at_any_step_is_completed_by_the_next(tmp_path):
+@pytest.mark.parametrize("first", range(1, PARTS + 1))
+def test_a_run_killed_at_any_step_is_completed_by_the_next(tmp_path, first):
     """Whichever write or commit is the last one, the next run ends in the same state."""
     undisturbed = busy_world(tmp_path / "undisturbed")
     asyncio.run(undisturbed.sync())
-    for step in range(1, RUNS_MAX):
+    for step in range(first, RUNS_MAX, PARTS):
         hotels = busy_world(tmp_path / str(step))
         was_killed = kill_at(hotels, step)
 
@@ -80,9 +84,10 @@ def links_of(hotels: Hotels) -> list[tuple[object, ...]]:
     return links
 
 
-def test_a_create_of_a_killed_run_is_ours_even_under_a_new_key(tmp_path):
+@pytest.mark.parametrize("first", range(1, PARTS + 1))
+def test_a_create_of_a_killed_run_is_ours_even_under_a_new_key(tmp_path, first):
     """The intent written down before the create proves it, though the key has changed since."""
-    for step in range(1, RUNS_MAX):
+    for step in range(first, RUNS_MAX, PARTS):
         hotels = Hotels(tmp_path / str(step), tables_yaml=TWO_TABLES_YAML)
         hotel = hotels.hotel(1)
         was_killed = kill_at(hotels, step)
