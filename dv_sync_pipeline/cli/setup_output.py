@@ -3,7 +3,8 @@
 Belongs here: layout and words of this command. Every text passes through `redact` on its way out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
 import click
 from rich.text import Text
@@ -24,13 +25,11 @@ def print_missing(missing: Missing, *, as_json: bool) -> None:
         print_json_document({"missing": missing.provisions})
         return
     console = console_for_people()
-    environment = ""
-    for each in missing.provisions:
-        if each.environment != environment:
-            environment = each.environment
-            console.print(Text(environment, style="bold"))
-        console.print(Text(redact(f"  {_title(each)}")))
-        console.print(Text(redact(f"      {each.why}"), style="dim"))
+    for environment, provisions in groupby(missing.provisions, key=_environment):
+        console.print(Text(environment, style="bold"))
+        for group in _alike(provisions):
+            console.print(Text(redact(f"  {_title(group)}")))
+            console.print(Text(redact(f"      {group[0].why}"), style="dim"))
     for line in _conclusions(missing):
         console.print(line)
 
@@ -52,7 +51,7 @@ _NEXT = "dv-sync provision --apply provides what is missing."
 
 def print_beginning(provision: Provision) -> None:
     """That it is being provided, on standard error: an index may take minutes."""
-    click.echo(redact(f"… {provision.environment}  {_title(provision)}"), err=True)
+    click.echo(redact(f"… {provision.environment}  {_title([provision])}"), err=True)
 
 
 def print_provided(provided: Sequence[Provided], *, as_json: bool) -> None:
@@ -63,12 +62,13 @@ def print_provided(provided: Sequence[Provided], *, as_json: bool) -> None:
     console = console_for_people()
     if not provided:
         console.print("Nothing was missing.")
-    for each in provided:
-        mark, style = ("✗", "red") if each.error else ("✓", "green")
-        title = f"{mark} {each.provision.environment}  {_title(each.provision)}"
-        console.print(Text(redact(title), style=style))
-        if each.error:
-            console.print(Text(describe_as_text(each.error), style="red"))
+    for error, group in groupby(provided, key=lambda each: each.error):
+        mark, style = ("✗", "red") if error else ("✓", "green")
+        for alike in _alike(each.provision for each in group):
+            title = f"{mark} {alike[0].environment}  {_title(alike)}"
+            console.print(Text(redact(title), style=style))
+        if error:
+            console.print(Text(describe_as_text(error), style="red"))
     if provided and not any(each.error for each in provided):
         console.print("\nEverything is provided. Next: dv-sync doctor")
 
@@ -91,6 +91,19 @@ def _as_dict(provided: Provided) -> dict[str, object]:
     return {"provision": provided.provision, "error": error}
 
 
-def _title(provision: Provision) -> str:
-    table = f"{provision.table}: " if provision.table else ""
-    return f"{table}{provision.what}"
+def _environment(provision: Provision) -> str:
+    return provision.environment
+
+
+def _alike(provisions: Iterable[Provision]) -> Iterator[list[Provision]]:
+    """Those of one table and one kind together, if they are needed for the same."""
+    groups = groupby(
+        provisions, key=lambda each: (each.environment, each.table, each.kind, each.why)
+    )
+    for _, group in groups:
+        yield list(group)
+
+
+def _title(provisions: Sequence[Provision]) -> str:
+    table = f"{provisions[0].table}: " if provisions[0].table else ""
+    return f"{table}{', '.join(each.what for each in provisions)}"

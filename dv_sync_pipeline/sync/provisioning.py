@@ -180,7 +180,7 @@ def _missing_webhooks(situation: Situation) -> Iterator[Provision]:
             ProvisionKind.WEBHOOK,
             "primary",
             change.step.table if change.step else "",
-            f"webhook {change.title}",
+            f"webhook on {change.step.message}" if change.step else "webhook endpoint",
             change.why or "it wakes the pipeline when something changes",
         )
 

@@ -15,13 +15,10 @@ from dv_sync_pipeline_tests.worlds.hand_made import hand_made_pair
 
 GATEWAY = 'gateway: {keys: ["${KEY}"]}'
 URL = "https://gateway.example/wake-ups"
-WEBHOOKS = [
-    "service endpoint",
-    *(
-        f"step {message} of {table}"
-        for table in ("contoso_hotel", "contoso_room")
-        for message in ("Create", "Update", "Delete")
-    ),
+WATCHED = [
+    (table, message)
+    for table in ("contoso_hotel", "contoso_room")
+    for message in ("Create", "Update", "Delete")
 ]
 
 
@@ -169,10 +166,11 @@ def test_webhooks_are_provided_and_removed(woken):
     woken.type("provision", "--apply")
 
     code, shown = woken.type("provision", "--gateway-url", URL)
-    assert (1, [f"webhook {title}" for title in WEBHOOKS]) == (
-        code,
-        [each["what"] for each in shown["missing"]],
-    )
+    assert 1 == code
+    assert [
+        ("primary", "", "webhook endpoint"),
+        *(("primary", table, f"webhook on {message}") for table, message in WATCHED),
+    ] == whats(shown["missing"])
     assert 0 == woken.type("provision", "--apply", "--gateway-url", URL)[0]
     assert 6 == len(woken.seen(woken.pair.primary, "/sdkmessageprocessingsteps"))
     assert [] == woken.seen(woken.pair.secondary, "/sdkmessageprocessingsteps")
@@ -180,7 +178,8 @@ def test_webhooks_are_provided_and_removed(woken):
 
     code, shown = woken.type("provision", "--remove")
 
-    assert (0, sorted(WEBHOOKS)) == (code, sorted(shown["removed"]))
+    steps = [f"step {message} of {table}" for table, message in WATCHED]
+    assert (0, sorted(["service endpoint", *steps])) == (code, sorted(shown["removed"]))
     assert [] == woken.seen(woken.pair.primary, "/sdkmessageprocessingsteps")
 
 
@@ -257,6 +256,20 @@ def test_apply_and_remove_exclude_each_other(terminal):
     arguments = ["provision", "--apply", "--remove"]
 
     assert 2 == run(arguments, Surroundings({}, connect=terminal.pair.connect))
+
+
+def test_webhooks_for_people(woken):
+    """Those of a table in one line."""
+    woken.type("provision", "--apply")
+    _, missing = woken.type("provision", "--gateway-url", URL, as_json=False)
+
+    assert (
+        "primary\n"
+        "  webhook endpoint\n"
+        "      it wakes the pipeline when something changes\n"
+        "  contoso_hotel: webhook on Create, webhook on Update, webhook on Delete\n"
+    ) in missing
+    assert "7 things are missing. " in missing
 
 
 def test_for_people(terminal):

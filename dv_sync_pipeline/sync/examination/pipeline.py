@@ -205,14 +205,17 @@ async def check_webhooks(pipeline: Pipeline) -> list[Remark]:
     key = settings.read_keys()[0]
     wanted = wanted_endpoint(configuration, schemas, url=settings.url, key=key)
     found = await primary.administration.find_webhooks(wanted.name)
+    if found is None:
+        return [_webhooks("no webhook of ours is registered")]
     changes = differences(wanted, found)
     if not changes:
         return [ok(f"{len(wanted.steps)} webhook steps lead to {settings.url}")]
-    return [
-        warning(
-            f"webhook {change.title}: {change.why or 'missing'}",
-            why="changes arrive later, by the change feed or the nightly reconcile",
-            mend="dv-sync provision --apply",
-        )
-        for change in changes
-    ]
+    return [_webhooks(f"webhook {change.title}: {change.why or 'missing'}") for change in changes]
+
+
+def _webhooks(what: str) -> Remark:
+    return warning(
+        what,
+        why="changes arrive later, by the change feed or the nightly reconcile",
+        mend="Let dv-sync provision --apply register them",
+    )
