@@ -18,8 +18,10 @@ from dv_sync_pipeline.emulator.samples.torture_tables import (
     CLOSED_FOR_SEASON,
     LARGEST_OPTION,
     OFFERS,
+    PARTNERS,
     UNDER_RENOVATION,
 )
+from dv_sync_pipeline.emulator.tables.schema import ManyToManyDefinition
 
 __all__ = ["EVERYTHING", "PHOTO", "READERS", "primary_rows", "row_id", "secondary_rows"]
 
@@ -37,13 +39,14 @@ def row_id(environment: str, table: str, name: str) -> str:
 def primary_rows() -> Rows:
     """All that the master-data team keeps."""
     yield from _named("primary", _PRIMARY)
-    yield OFFERS.intersect, _pairs("primary", _OFFERS)
+    yield OFFERS.intersect, _pairs("primary", OFFERS, _OFFERS)
+    yield PARTNERS.intersect, _pairs("primary", PARTNERS, _PARTNERS)
 
 
 def secondary_rows() -> Rows:
     """What the department has before the first run."""
     yield from _named("secondary", _SECONDARY)
-    yield OFFERS.intersect, _pairs("secondary", _DEPARTMENT_OFFERS)
+    yield OFFERS.intersect, _pairs("secondary", OFFERS, _DEPARTMENT_OFFERS)
 
 
 def _named(environment: str, tables: Mapping[str, Cases]) -> Rows:
@@ -228,6 +231,18 @@ _CHAINS: Cases = {
     ),
     "chain without a key": {"contoso_code": None},
     "existing chain": {"contoso_code": "ADOPT", **_chain("first level")},
+    "its own parent, to be removed": {
+        "contoso_code": "GO-1",
+        **_chain("its own parent, to be removed"),
+    },
+    "each other's parents, to be removed: one": {
+        "contoso_code": "GO-2",
+        **_chain("each other's parents, to be removed: other"),
+    },
+    "each other's parents, to be removed: other": {
+        "contoso_code": "GO-3",
+        **_chain("each other's parents, to be removed: one"),
+    },
 }
 
 _DEPARTMENT_CHAINS: Cases = {
@@ -281,6 +296,13 @@ _HOTELS: Cases = {
         "contoso_city": "Trier",
         **_status(1, 2),
     },
+    "key exchanged with another: one": {"contoso_code": "SWAP-1"},
+    "key exchanged with another: other": {"contoso_code": "SWAP-2"},
+    "keys renumbered: first": {"contoso_code": "NUMBER-1"},
+    "keys renumbered: second": {"contoso_code": "NUMBER-2"},
+    "keys renumbered: third": {"contoso_code": "NUMBER-3"},
+    "pair is held: one": {"contoso_code": "PAIR-1"},
+    "pair is held: other": {"contoso_code": "PAIR-2"},
     "missing key": {"contoso_code": None},
     "key differs only in case: capital": {"contoso_code": "TWIN"},
     "key differs only in case: small": {"contoso_code": "twin"},
@@ -367,12 +389,18 @@ _DEPARTMENT_OFFERS = (
 )
 
 
-def _pairs(environment: str, offers: Iterable[tuple[str, str]]) -> Iterator[Row]:
-    for hotel, amenity in offers:
+_PARTNERS = (("pair is held: one", "pair is held: other"),)
+
+
+def _pairs(
+    environment: str, relationship: ManyToManyDefinition, pairs: Iterable[tuple[str, str]]
+) -> Iterator[Row]:
+    intersect = relationship.intersect
+    for first, second in pairs:
         yield {
-            f"{OFFERS.intersect}id": row_id(environment, OFFERS.intersect, f"{hotel}/{amenity}"),
-            OFFERS.first_column: row_id(environment, OFFERS.first, hotel),
-            OFFERS.second_column: row_id(environment, OFFERS.second, amenity),
+            f"{intersect}id": row_id(environment, intersect, f"{first}/{second}"),
+            relationship.first_column: row_id(environment, relationship.first, first),
+            relationship.second_column: row_id(environment, relationship.second, second),
         }
 
 

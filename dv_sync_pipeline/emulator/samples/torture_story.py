@@ -9,16 +9,23 @@ from types import MappingProxyType
 
 from dv_sync_pipeline.emulator.samples.acts import Act, Request
 from dv_sync_pipeline.emulator.samples.torture_rows import EVERYTHING, PHOTO, row_id
-from dv_sync_pipeline.emulator.samples.torture_tables import OFFERS, UNDER_RENOVATION
+from dv_sync_pipeline.emulator.samples.torture_tables import (
+    OFFERS,
+    PARTNERS,
+    UNDER_RENOVATION,
+)
+from dv_sync_pipeline.emulator.tables.schema import ManyToManyDefinition
 
 __all__ = [
     "ACTS",
     "FAILING_TABLES",
+    "HELD_PAIRS",
     "KEPT",
     "PARKED",
     "PARKED_REMOVALS",
     "WAITING",
     "WAITING_FOR_PAIRS",
+    "WAITING_PAIRS",
 ]
 
 PARKED: Mapping[tuple[str, str], str] = {
@@ -55,6 +62,14 @@ WAITING = frozenset(
 
 WAITING_FOR_PAIRS = frozenset({("contoso_hotel", "hotel whose amenity is missing")})
 """Rows that lack a pair as long as the other row of it is parked."""
+
+WAITING_PAIRS = frozenset(
+    {
+        ("hotel whose amenity is missing", "amenity without a key"),
+        ("refused by business logic", "offered by a hotel that is refused"),
+    }
+)
+"""Hotel and amenity that come together once neither of them is parked."""
 
 FAILING_TABLES = frozenset({"contoso_contract"})
 """Tables that are left alone because both sides differ in their columns."""
@@ -94,11 +109,11 @@ def _offer(hotel: str, amenity: str) -> Request:
     return Request("POST", path, {"@odata.id": _amenity(amenity)})
 
 
-def _offer_no_more(hotel: str, amenity: str) -> Request:
+def _pair_no_more(relationship: ManyToManyDefinition, hotel: str, other: str) -> Request:
     """A pair less."""
-    hotel_id = row_id("primary", "contoso_hotel", hotel)
-    amenity_id = row_id("primary", "contoso_amenity", amenity)
-    path = f"contoso_hotels({hotel_id})/{OFFERS.first_property}({amenity_id})/$ref"
+    hotel_id = row_id("primary", relationship.first, hotel)
+    other_id = row_id("primary", relationship.second, other)
+    path = f"contoso_hotels({hotel_id})/{relationship.first_property}({other_id})/$ref"
     return Request("DELETE", path)
 
 
@@ -168,6 +183,12 @@ _CHANGE = Act(
         _change("contoso_specimen", "text of the greatest length", contoso_text="short"),
         # A key value of its own is changed, so this stays the same row.
         _change("contoso_hotel", "plain hotel", contoso_code="H-77", statecode=1, statuscode=2),
+        # Codes change hands: two hotels exchange them, three are renumbered.
+        _change("contoso_hotel", "key exchanged with another: one", contoso_code="SWAP-2"),
+        _change("contoso_hotel", "key exchanged with another: other", contoso_code="SWAP-1"),
+        _change("contoso_hotel", "keys renumbered: first", contoso_code="NUMBER-2"),
+        _change("contoso_hotel", "keys renumbered: second", contoso_code="NUMBER-3"),
+        _change("contoso_hotel", "keys renumbered: third", contoso_code="NUMBER-4"),
         _change("contoso_hotel", "inactive", statecode=0, statuscode=UNDER_RENOVATION),
         _change("contoso_hotel", "inactive with a custom reason", contoso_city="Goslar"),
         _change("contoso_hotel", "hotel with a flagship room", contoso_FlagshipRoomId=None),
@@ -216,7 +237,7 @@ _CHANGE = Act(
         _change("contoso_mapped", "choices with other numbers", contoso_grades="2"),
         _change("contoso_mapped", "left out by the filter", contoso_published=True),
         _offer("plain hotel", "offered by nobody"),
-        _offer_no_more("hotel of a chain", "offered by two hotels"),
+        _pair_no_more(OFFERS, "hotel of a chain", "offered by two hotels"),
         _point("contoso_owned", "owned by a user", "ownerid", "team", "Revenue"),
         _change("contoso_licence", "licence to be renewed", statecode=0, statuscode=1),
         _change("contoso_licence", "licence in force", statecode=1, statuscode=2),
@@ -252,6 +273,12 @@ _REMOVE = Act(
         _remove("contoso_roomtype", "room type"),
         _remove("contact", "person"),
         _change("contoso_mapped", "choice with the same number", contoso_published=False),
+        # Rows that hold each other, or themselves.
+        _remove("contoso_chain", "its own parent, to be removed"),
+        _remove("contoso_chain", "each other's parents, to be removed: one"),
+        _remove("contoso_chain", "each other's parents, to be removed: other"),
+        # The last pair of its relationship: the primary shows none any more.
+        _pair_no_more(PARTNERS, "pair is held: one", "pair is held: other"),
         # The same key under another GUID.
         _remove("contoso_specimen", "key with a quote"),
         Request(
@@ -278,6 +305,11 @@ PARKED_REMOVALS: Mapping[tuple[str, str], str] = {
     ("contoso_hotel", "existing row, equal"): "other rows need it",
 }
 """Table and row → why its removal is parked."""
+
+HELD_PAIRS = frozenset(
+    {("contoso_hotel", "pair is held: one"), ("contoso_hotel", "pair is held: other")}
+)
+"""Rows of a pair that the primary does not show any more, and that waits for a person."""
 
 ACTS: Mapping[str, Act] = MappingProxyType({"mend": _MEND, "change": _CHANGE, "remove": _REMOVE})
 """What somebody does after the first sync, in this order, by name."""

@@ -46,6 +46,7 @@ tables:
     # Pairs of a many-to-many relationship follow the primary, where both rows are ours.
     associations:
       - {relationship: contoso_hotel_amenity, table: contoso_amenity}
+      - {relationship: contoso_hotel_partner, table: contoso_hotel}
 
   - table: contoso_amenity
     description: What hotels offer; each hotel some, and each of them at some hotels.

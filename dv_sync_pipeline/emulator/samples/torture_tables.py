@@ -44,6 +44,7 @@ __all__ = [
     "CLOSED_FOR_SEASON",
     "LARGEST_OPTION",
     "OFFERS",
+    "PARTNERS",
     "PRIMARY_TABLES",
     "SECONDARY_TABLES",
     "UNDER_RENOVATION",
@@ -227,6 +228,17 @@ OFFERS = ManyToManyDefinition(
     second_property="contoso_hotel_amenity",
     first_column="contoso_hotelid",
     second_column="contoso_amenityid",
+)
+
+PARTNERS = ManyToManyDefinition(
+    schema_name="contoso_hotel_partner",
+    intersect="contoso_hotel_partner",
+    first="contoso_hotel",
+    second="contoso_hotel",
+    first_property="contoso_hotel_partner_first",
+    second_property="contoso_hotel_partner_second",
+    first_column="contoso_firsthotelid",
+    second_column="contoso_secondhotelid",
 )
 
 # ---- lookups to everything else -----------------------------------------------------------------
