@@ -52,7 +52,7 @@ class World:
             capture_output=True,
             text=True,
             check=False,
-            timeout=100,
+            timeout=400,
         )
 
     def dv_sync_json(self, *arguments):

@@ -25,7 +25,7 @@ from dv_sync_pipeline_tests.world.conftest import DV_SYNC, World
 from dv_sync_pipeline_tests.worlds.cases import View, look
 from dv_sync_pipeline_tests.worlds.judge import Judge
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1800)
 """The story is long; the test that asks for it first waits for all of it."""
 
 STEPS = (
