@@ -1,8 +1,9 @@
-"""Every rule on columns, keys and status reasons of two schemas.
+"""Every rule on columns, lookups and keys of two schemas.
 
 Belongs here: what must hold between both sides, and what has changed since the last run. Pure:
 schemas in, differences out. Does not belong here: what a difference does to the table (`drift.py`),
-or the mapping that follows once nothing stops it (`mapping.py`).
+the rules on status
+reasons (`drift_status.py`), or the mapping that follows once nothing stops it (`mapping.py`).
 """
 
 import difflib
@@ -11,31 +12,22 @@ from dataclasses import dataclass, field, replace
 
 from dv_sync_pipeline.config import TableConfiguration
 from dv_sync_pipeline.sync.drift import DriftKind, Effect, SchemaDifference
+from dv_sync_pipeline.sync.drift_status import status_column_differs, status_differs
+from dv_sync_pipeline.sync.drift_words import (
+    PRIMARY,
+    SECONDARY,
+    STATUS_COLUMNS,
+    Schemas,
+    describe,
+    listed,
+    numbers,
+)
 from dv_sync_pipeline.sync.values import VALUE_TYPES
-from dv_sync_pipeline.webapi.metadata import Column, ColumnKind, Key, TableSchema
+from dv_sync_pipeline.webapi.metadata import Column, Key, TableSchema
 
 __all__ = ["STATUS_COLUMNS", "Schemas", "compare_columns", "find_differences"]
 
-STATUS_COLUMNS = ("statecode", "statuscode")
-_PRIMARY, _SECONDARY = "primary", "secondary"
 _LEAVE_OUT = "Leave it out of sync.yaml"
-_KINDS_OF_STATUS = frozenset({ColumnKind.INTEGER, ColumnKind.BIG_INTEGER, ColumnKind.CHOICE})
-
-
-@dataclass(frozen=True, slots=True)
-class Schemas:
-    """A table as both environments describe it, and as they did at the last run.
-
-    Attributes:
-        primary, secondary: now.
-        primary_seen, secondary_seen: at the last completed run; None if there was none.
-
-    """
-
-    primary: TableSchema
-    secondary: TableSchema
-    primary_seen: TableSchema | None = None
-    secondary_seen: TableSchema | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +69,8 @@ def find_differences(
         targets: synchronized table → its name in the secondary.
 
     """
-    here = _Side(_PRIMARY, schemas.primary, schemas.primary_seen)
-    there = _Side(_SECONDARY, schemas.secondary, schemas.secondary_seen)
+    here = _Side(PRIMARY, schemas.primary, schemas.primary_seen)
+    there = _Side(SECONDARY, schemas.secondary, schemas.secondary_seen)
     own = [*configuration.constants, *configuration.status_columns]
     found = [
         *_gone(here, names),
@@ -87,8 +79,8 @@ def find_differences(
         *_constants_differ(configuration, schemas),
         *_lookups_differ(configuration, schemas, targets),
         *_key_differs(configuration, there),
-        *_status_differs(configuration, schemas),
-        *_status_column_differs(configuration, schemas),
+        *status_differs(configuration, schemas),
+        *status_column_differs(configuration, schemas),
         *_changed(here, names),
         *_changed(there, [*names.values(), *own]),
         *_added(here),
@@ -218,7 +210,7 @@ def _one_family(pair: _Pair) -> Iterator[SchemaDifference]:
         return
     yield SchemaDifference(
         kind=DriftKind.TYPES_DIFFER,
-        environment=_SECONDARY,
+        environment=SECONDARY,
         part=f"{pair.secondary.name}.{target.name}",
         what=f"{pair.primary.name}.{source.name} cannot be kept equal in "
         f"{pair.secondary.name}.{target.name}",
@@ -269,9 +261,9 @@ def _choices(pair: _Pair) -> Iterator[SchemaDifference]:
         yield _in_secondary(
             pair,
             DriftKind.CHOICES_MISSING,
-            f"lacks the choices {_numbers(missing)}",
-            f"{_numbers(wanted)} as in the primary",
-            _numbers(pair.target.options),
+            f"lacks the choices {numbers(missing)}",
+            f"{numbers(wanted)} as in the primary",
+            numbers(pair.target.options),
             mend="Add them, or map them under values; until then, rows with them are parked",
         )
 
@@ -285,7 +277,7 @@ def _in_primary(
     pair: _Pair, kind: DriftKind, what: str, expected: str, actual: str
 ) -> SchemaDifference:
     name = f"{pair.primary.name}.{pair.source.name}"
-    return SchemaDifference(kind, _PRIMARY, name, f"{name} {what}", expected, actual, _LEAVE_OUT)
+    return SchemaDifference(kind, PRIMARY, name, f"{name} {what}", expected, actual, _LEAVE_OUT)
 
 
 def _in_secondary(
@@ -298,10 +290,10 @@ def _in_secondary(
     mend: str = _LEAVE_OUT,
 ) -> SchemaDifference:
     name = f"{pair.secondary.name}.{pair.target.name}"
-    return SchemaDifference(kind, _SECONDARY, name, f"{name} {what}", expected, actual, mend)
+    return SchemaDifference(kind, SECONDARY, name, f"{name} {what}", expected, actual, mend)
 
 
-# ---- lookups, keys, status ----------------------------------------------------------------------
+# ---- lookups and keys ----------------------------------------------------------------------
 
 
 def _lookups_differ(
@@ -313,9 +305,9 @@ def _lookups_differ(
         for parent in lookup.tables:
             there = parent.table if parent.by else targets[parent.table]
             if column is not None and parent.table not in column.targets:
-                yield _no_target(_PRIMARY, schemas.primary, column, parent.table)
+                yield _no_target(PRIMARY, schemas.primary, column, parent.table)
             if other is not None and there not in other.targets:
-                yield _no_target(_SECONDARY, schemas.secondary, other, there)
+                yield _no_target(SECONDARY, schemas.secondary, other, there)
 
 
 def _no_target(
@@ -327,7 +319,7 @@ def _no_target(
         f"{schema.name}.{column.name}",
         f"the lookup {schema.name}.{column.name} does not point to {parent}",
         parent,
-        _listed(column.targets) or "no table",
+        listed(column.targets) or "no table",
         "Correct it under lookups in sync.yaml",
     )
 
@@ -345,13 +337,13 @@ def _key_differs(configuration: TableConfiguration, there: _Side) -> Iterator[Sc
 
 def _no_key(there: _Side, wanted: Iterable[str]) -> SchemaDifference:
     schema = there.schema
-    known = "; ".join(_listed(key.columns) for key in schema.keys)
+    known = "; ".join(listed(key.columns) for key in schema.keys)
     was = [key.name for key in (there.seen.keys if there.seen else ()) if {*key.columns} == wanted]
     return SchemaDifference(
         DriftKind.KEY_MISSING,
-        _SECONDARY,
-        f"{schema.name}, key {_listed(wanted)}",
-        f"the table {schema.name} has no alternate key on {_listed(wanted)}",
+        SECONDARY,
+        f"{schema.name}, key {listed(wanted)}",
+        f"the table {schema.name} has no alternate key on {listed(wanted)}",
         f"the key {was[0]}, as at the last run" if was else "a key on exactly these columns",
         f"its keys: {known or 'none'}",
         "Create the key, correct key in sync.yaml, or match by GUID with key: id",
@@ -361,87 +353,13 @@ def _no_key(there: _Side, wanted: Iterable[str]) -> SchemaDifference:
 def _sleeping_key(schema: TableSchema, key: Key) -> SchemaDifference:
     return SchemaDifference(
         DriftKind.KEY_NOT_ACTIVE,
-        _SECONDARY,
+        SECONDARY,
         f"{schema.name}, key {key.name}",
         f"the key {key.name} of {schema.name} is not active",
         "Active",
         key.index_status or "no index",
         "Wait until Dataverse has built it; if it failed, remove the duplicates first",
     )
-
-
-def _status_differs(
-    configuration: TableConfiguration, schemas: Schemas
-) -> Iterator[SchemaDifference]:
-    if configuration.status == "none":
-        return
-    both = (schemas.primary, schemas.secondary)
-    here, there = (set(STATUS_COLUMNS) <= schema.columns.keys() for schema in both)
-    if here != there:
-        yield _no_state(*both, is_here=here)
-    elif here:
-        yield from _missing_status(configuration, schemas)
-
-
-def _no_state(primary: TableSchema, secondary: TableSchema, *, is_here: bool) -> SchemaDifference:
-    environment, schema = (_SECONDARY, secondary) if is_here else (_PRIMARY, primary)
-    return SchemaDifference(
-        DriftKind.STATE_MISSING,
-        environment,
-        f"{schema.name}.statecode",
-        f"{schema.name} has no state, in the other environment it has",
-        "state and status reason",
-        "none",
-        "Set status: none for this table in sync.yaml",
-    )
-
-
-def _missing_status(
-    configuration: TableConfiguration, schemas: Schemas
-) -> Iterator[SchemaDifference]:
-    wanted = _wanted_status(configuration, schemas)
-    known = {each.value for each in schemas.secondary.status_options}
-    if wanted - known and known:
-        yield SchemaDifference(
-            DriftKind.STATUS_MISSING,
-            _SECONDARY,
-            f"{schemas.secondary.name}.statuscode",
-            f"{schemas.secondary.name} lacks the status reasons {_numbers(wanted - known)}",
-            f"{_numbers(wanted)} as in the primary",
-            _numbers(known),
-            "Add them, or map them under status_values; until then, rows with them are parked",
-        )
-
-
-def _wanted_status(configuration: TableConfiguration, schemas: Schemas) -> set[int]:
-    options = schemas.primary.status_options
-    return {configuration.status_values.get(each.value, each.value) for each in options}
-
-
-def _status_column_differs(
-    configuration: TableConfiguration, schemas: Schemas
-) -> Iterator[SchemaDifference]:
-    """The column of `status: {column: ...}` must be able to hold a status reason."""
-    schema = schemas.secondary
-    for column in (schema.columns.get(name) for name in configuration.status_columns):
-        if column is None:
-            continue
-        name = f"{schema.name}.{column.name}"
-        if column.kind not in _KINDS_OF_STATUS:
-            what, expected = f"{name} cannot hold a status reason", "a whole number or a choice"
-            kind, mend = DriftKind.TYPES_DIFFER, "Name another column under status in sync.yaml"
-            yield SchemaDifference(kind, _SECONDARY, name, what, expected, describe(column), mend)
-        if column.default is not None:
-            what, kind = f"{name} has a default, so it proves nothing", DriftKind.HAS_DEFAULT
-            mend, actual = "Remove the default from the column", str(column.default)
-            yield SchemaDifference(kind, _SECONDARY, name, what, "no default", actual, mend)
-        missing = _wanted_status(configuration, schemas) - column.options
-        if column.options and missing:
-            what, kind = f"{name} lacks {_numbers(missing)}", DriftKind.CHOICES_MISSING
-            expected = f"{_numbers(missing | column.options)} for every status reason"
-            mend = "Add the choices; until then, rows with them are parked"
-            actual = _numbers(column.options)
-            yield SchemaDifference(kind, _SECONDARY, name, what, expected, actual, mend)
 
 
 # ---- since the last run -------------------------------------------------------------------------
@@ -474,35 +392,6 @@ def _added(side: _Side) -> Iterator[SchemaDifference]:
             side.schema.name,
             f"the table {side.schema.name} has new columns since the last run",
             "the columns of the last run",
-            _listed(new),
+            listed(new),
             "Map them in sync.yaml if they are to be synchronized",
         )
-
-
-# ---- in words -----------------------------------------------------------------------------------
-
-
-def describe(column: Column) -> str:
-    """What a column is, in words, as far as it matters for its values."""
-    value_type = VALUE_TYPES.get(column.kind)
-    parts = [
-        value_type.family if value_type else column.kind.value,
-        f"up to {column.max_length} characters" if column.max_length is not None else "",
-        f"up to {column.max_kilobytes:,} kB" if column.max_kilobytes is not None else "",
-        f"{column.precision} digits after the point" if column.precision is not None else "",
-        f"behaving as {column.date_time_behavior}" if column.date_time_behavior else "",
-        f"one of {_numbers(column.options)}" if column.options else "",
-        f"to {_listed(column.targets)}" if column.targets else "",
-        "required" if column.required else "",
-        "" if column.valid_for_read else "not readable",
-        "" if column.valid_for_create and column.valid_for_update else "read-only",
-    ]
-    return ", ".join(part for part in parts if part)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))
-
-
-def _numbers(numbers: Iterable[int]) -> str:
-    return ", ".join(map(str, sorted(numbers)))
