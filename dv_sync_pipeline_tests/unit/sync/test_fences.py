@@ -168,6 +168,31 @@ async def crashes(hotels: Hotels) -> None:
             hotels.clock()
 
 
+async def changes(hotels: Hotels) -> None:
+    """The feed alone, with its removals and what was parked before."""
+    await hotels.follow()
+    await hotels.follow()
+
+
+async def changes_killed(hotels: Hotels) -> None:
+    """The feed, killed again and again."""
+    for step in range(1, STEPS_MAX, STEPS_APART):
+        before = fenced(hotels)
+        try:
+            await hotels.follow(Boundary(dies_at=step))
+        except Killed:
+            assert nothing_else_changed(before, fenced(hotels))
+        for _ in range(AFTER_THE_LEASE_SECONDS):
+            hotels.clock()
+
+
+async def named_rows(hotels: Hotels) -> None:
+    """Rows that a webhook names: ours, the department's own, one that is gone and one of nobody."""
+    ids = [row_id(number) for number in (201, 202, 206, 208, 900, 999)]
+    async with hotels.open() as engine:
+        await engine.apply_changes((), row_ids={"hotel": ids, "room": [FOREIGN["room"]]})
+
+
 KINDS = {
     kind.__name__: kind
     for kind in (
@@ -182,6 +207,9 @@ KINDS = {
         broken_connection,
         interruption,
         crashes,
+        changes,
+        changes_killed,
+        named_rows,
     )
 }
 
