@@ -1,31 +1,31 @@
-"""Runs one measurement by name and prints its table."""
+"""Runs one measurement by name and prints its table; some take options, `--help` tells."""
 
-import argparse
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
-from dv_sync_pipeline_tests.bench import emulator, gateway, reconcile
+from dv_sync_pipeline_tests.bench import burst, chaos, emulator, gateway, latency
 
-_BENCHMARKS: Mapping[str, Callable[[], Table]] = {
-    "emulator": emulator.measure,
-    "gateway": gateway.measure,
+_BENCHMARKS: Mapping[str, Callable[[Sequence[str]], Table]] = {
+    "burst": burst.measure,
+    "chaos": chaos.measure,
+    "emulator": lambda _arguments: emulator.measure(),
+    "gateway": lambda _arguments: gateway.measure(),
+    "latency": latency.measure,
 }
 
 
-def main() -> None:
-    """Measure what the first argument names."""
-    parser = argparse.ArgumentParser(prog="python -m dv_sync_pipeline_tests.bench")
-    names = parser.add_subparsers(required=True)
-    for name, measure in _BENCHMARKS.items():
-        names.add_parser(name).set_defaults(measure=lambda _chosen, measure=measure: measure())
-    sizes = names.add_parser("reconcile")
-    sizes.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
-    sizes.set_defaults(measure=lambda chosen: reconcile.measure(chosen.rows))
-    chosen = parser.parse_args()
-    Console().print(chosen.measure(chosen))
+def main(arguments: Sequence[str]) -> int:
+    """Measure what the first argument names; the exit code."""
+    benchmark = _BENCHMARKS.get(arguments[0]) if arguments else None
+    if benchmark is None:
+        sys.stderr.write(f"Usage: python -m dv_sync_pipeline_tests.bench {'|'.join(_BENCHMARKS)}\n")
+        return 2
+    Console(width=220).print(benchmark(arguments[1:]))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

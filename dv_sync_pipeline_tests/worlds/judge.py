@@ -22,6 +22,7 @@ class Environment:
 
     Attributes:
         settings: its part of `sync.yaml`.
+        authorization: header of its user, who is known by it for an hour.
 
     """
 
@@ -31,7 +32,8 @@ class Environment:
         folder = sync_yaml.parent
         trust = ssl.create_default_context(cafile=folder / self.settings["ca_file"])
         self._http = httpx.Client(verify=trust, trust_env=False, timeout=30)
-        self._http.headers["authorization"] = f"Bearer {self._token(folder)}"
+        self.authorization = f"Bearer {self._token(folder)}"
+        self._http.headers["authorization"] = self.authorization
         self._api = f"{self.settings['url']}/api/data/v9.2"
         self._descriptions: dict[str, dict] = {}
 
