@@ -1,7 +1,7 @@
 """Which run a sensor starts for what it found, and when it rather waits.
 
-Belongs here: one run at a time, the same find only once, a failed run again after a while. Does not
-belong here: finding something (`change_sensors.py`).
+Belongs here: one run in the queue at a time, the same find only once, a failed run again after a
+while. Does not belong here: finding something (`change_sensors.py`).
 """
 
 import hashlib
@@ -13,6 +13,7 @@ import dagster as dg
 from dagster import DagsterRunStatus as Status
 
 from dv_sync_pipeline.config import Configuration, TableConfiguration
+from dv_sync_pipeline.defs.jobs import APPLY_CHANGES, RECONCILE_ALL
 from dv_sync_pipeline.defs.lineage import deferred_key, removals_key, secondary_key
 from dv_sync_pipeline.defs.modes import Mode, config_of_ops
 from dv_sync_pipeline.sync.deferral import deferred_lookups
@@ -22,13 +23,12 @@ __all__ = ["FOUND_TAG", "Find", "request"]
 FOUND_TAG = "dv_sync/found"
 """On every run that a sensor of changes has started: what it had found, as a short digest."""
 
-_UNFINISHED = (
-    Status.NOT_STARTED,
-    Status.QUEUED,
-    Status.STARTING,
-    Status.STARTED,
-    Status.CANCELING,
-)
+_NOT_BEGUN = (Status.NOT_STARTED, Status.QUEUED, Status.STARTING)
+_UNFINISHED = (*_NOT_BEGUN, Status.STARTED, Status.CANCELING)
+_HOLDING_BACK = {APPLY_CHANGES: _NOT_BEGUN, RECONCILE_ALL: _UNFINISHED}
+"""Job → which runs of it hold back another one. A run of changes that has not begun takes along
+what came meanwhile; one that has begun may have looked already, and two of them do no harm."""
+
 _FORGOTTEN = timedelta(minutes=10)
 """A run that has not ended after so long holds nothing back: its process may have been killed."""
 
@@ -72,11 +72,11 @@ def request(
     ended and the find is still there, it has failed, and another one follows after a while.
     """
     now = datetime.now(tz=UTC)
-    if _is_running(find.job, instance, now):
+    if _is_held_back(find.job, instance, now):
         return dg.SkipReason(f"{find.because}; another run of {find.job} comes first.")
     attempts = instance.get_run_records(dg.RunsFilter(tags={FOUND_TAG: find.digest}))
-    if attempts and now < _ended(attempts[0]) + _wait(len(attempts)):
-        return dg.SkipReason(f"{find.because}; a run for it ended a moment ago.")
+    if attempts and now < _due_again(attempts[0], attempts=len(attempts)):
+        return dg.SkipReason(f"{find.because}; a run for it is under way or ended a moment ago.")
     return dg.RunRequest(
         run_key=f"{find.digest}:{len(attempts)}",
         job_name=find.job,
@@ -86,20 +86,19 @@ def request(
     )
 
 
-def _is_running(job: str, instance: dg.DagsterInstance, now: datetime) -> bool:
-    unfinished = dg.RunsFilter(job_name=job, statuses=_UNFINISHED, created_after=now - _FORGOTTEN)
-    return bool(instance.get_run_records(unfinished, limit=1))
+def _is_held_back(job: str, instance: dg.DagsterInstance, now: datetime) -> bool:
+    others = dg.RunsFilter(
+        job_name=job, statuses=_HOLDING_BACK[job], created_after=now - _FORGOTTEN
+    )
+    return bool(instance.get_run_records(others, limit=1))
 
 
-def _ended(record: dg.RunRecord) -> datetime:
-    """When it did; one that never did counts from its beginning."""
-    if record.end_time is None:
-        return record.create_timestamp
-    return datetime.fromtimestamp(record.end_time, tz=UTC)
-
-
-def _wait(attempts: int) -> timedelta:
-    return min(_FIRST_WAIT * 2.0 ** (attempts - 1), _WAIT_MAX)
+def _due_again(last: dg.RunRecord, *, attempts: int) -> datetime:
+    """When the same find deserves another run."""
+    if last.end_time is None:
+        return last.create_timestamp + _FORGOTTEN
+    wait = min(_FIRST_WAIT * 2.0 ** (attempts - 1), _WAIT_MAX)
+    return datetime.fromtimestamp(last.end_time, tz=UTC) + wait
 
 
 def _assets(find: Find, configuration: Configuration) -> list[dg.AssetKey]:

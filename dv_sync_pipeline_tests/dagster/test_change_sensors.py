@@ -53,6 +53,8 @@ class World:
         """Dagster has run what was requested, so far."""
         job = self.definitions.resolve_job_def(request.job_name)
         run = self.instance.create_run_for_job(job, tags=request.tags, status=Status.NOT_STARTED)
+        if status is Status.NOT_STARTED:
+            return
         began = (ended or datetime.now(UTC)) - timedelta(seconds=2)
         for event, moment in (("PIPELINE_START", began), (_EVENTS.get(status), ended)):
             if event:
@@ -148,13 +150,39 @@ def test_a_row_that_is_woken_again_has_another_run_key(world):
     assert first.run_key != only_request(world.tick("follow_wake_ups")).run_key
 
 
-def test_one_run_at_a_time(world):
-    """What comes in meanwhile is gathered for the next one."""
+def test_a_run_that_has_not_begun_takes_along_what_comes_meanwhile(world):
+    """It looks for wake-ups when it begins."""
+    world.wake("contoso_room")
+    world.run(only_request(world.tick("follow_wake_ups")), Status.NOT_STARTED)
+    world.wake("contoso_hotel")
+
+    assert [] == world.tick("follow_wake_ups").run_requests
+
+
+def test_a_run_that_has_begun_does_not_hold_back_another(world):
+    """It may have looked already; versions and turns keep two of them from doing harm."""
     world.wake("contoso_room")
     world.run(only_request(world.tick("follow_wake_ups")), Status.STARTED)
     world.wake("contoso_hotel")
 
+    assert 1 == len(world.tick("follow_wake_ups").run_requests)
+
+
+def test_a_run_under_way_is_enough_for_the_same_wake_ups(world):
+    """They are settled when it has applied them."""
+    world.wake("contoso_room")
+    world.run(only_request(world.tick("follow_wake_ups")), Status.STARTED)
+
     assert [] == world.tick("follow_wake_ups").run_requests
+
+
+def test_one_reconcile_at_a_time(world):
+    """It may be long, and another one would read everything again."""
+    world.ledger.owe_reconcile("contoso_hotel", "the delta token is lost")
+    world.run(only_request(world.tick("reconcile_what_is_owed")), Status.STARTED)
+    world.ledger.owe_reconcile("contoso_room", "the delta token is lost")
+
+    assert [] == world.tick("reconcile_what_is_owed").run_requests
 
 
 def test_a_failed_run_is_tried_again_after_a_while(world):
