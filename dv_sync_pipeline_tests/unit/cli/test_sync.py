@@ -11,6 +11,7 @@ from dv_sync_pipeline.errors import (
     SchemaMismatchError,
     WrongEnvironmentError,
 )
+from dv_sync_pipeline.sync.drift import DriftKind, SchemaDifference
 from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow
 from dv_sync_pipeline_tests.worlds.scripted_engine import (
     MOMENT,
@@ -61,6 +62,33 @@ def test_changes_are_followed_on_demand(dv_sync):
     assert [("changes", "contoso_hotel"), ("changes", "contoso_room")] == [
         call for call in engine.calls if call[0] in ("changes", "reconcile", "auto")
     ]
+
+
+def test_schemas_that_differ_are_told(dv_sync):
+    """What is expected, what is found, what to do; it is no failure."""
+    shorter = SchemaDifference(
+        DriftKind.TEXT_SHORTER,
+        "secondary",
+        "hotel.name",
+        "hotel.name is shorter",
+        "90",
+        "20",
+        "Mend",
+    )
+    engine = ScriptedEngine({"contoso_hotel": a_report("contoso_hotel", drift=(shorter,))})
+    ended = dv_sync("sync contoso_hotel", engine)
+
+    assert ended.code == 0
+    told = "contoso_hotel: secondary: hotel.name is shorter (expected 90, found 20). Mend"
+    assert told in ended.out
+
+
+def test_rows_that_nobody_can_tell_are_told_as_unmatched(dv_sync):
+    """They are there when the ledger is new."""
+    engine = ScriptedEngine({"contoso_hotel": a_report("contoso_hotel", unmatched=3)})
+    ended = dv_sync("sync contoso_hotel", engine)
+
+    assert "contoso_hotel: 3 unmatched: no row of the primary, and no ledger" in ended.out
 
 
 def test_a_reconcile_that_is_owed_is_told(dv_sync):
