@@ -6,14 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from dv_sync_pipeline_tests.bench import burst, chaos, emulator, gateway, latency
+from dv_sync_pipeline_tests.bench import (
+    burst,
+    changes,
+    chaos,
+    emulator,
+    gateway,
+    latency,
+    reconcile,
+)
 
 _BENCHMARKS: Mapping[str, Callable[[Sequence[str]], Table]] = {
     "burst": burst.measure,
+    "changes": lambda counts: changes.measure([int(count) for count in counts] or [1, 50, 10_000]),
     "chaos": chaos.measure,
     "emulator": lambda _arguments: emulator.measure(),
     "gateway": lambda _arguments: gateway.measure(),
     "latency": latency.measure,
+    "reconcile": lambda sizes: reconcile.measure(
+        [int(size) for size in sizes] or [10_000, 100_000, 1_000_000]
+    ),
 }
 
 
