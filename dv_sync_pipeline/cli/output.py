@@ -44,6 +44,7 @@ __all__ = [
 ]
 
 _COUNTS = ("created", "updated", "equal", "removed", "parked")
+_UNMATCHED = "of these unmatched: as it should be on a first run; after a lost ledger, look what is left over"
 _KIND_TITLES = {
     DifferenceKind.CREATE: ("to create", "green"),
     DifferenceKind.UPDATE: ("to update", "yellow"),
@@ -158,7 +159,7 @@ def _print_remarks(console: Console, reports: Sequence[TableReport]) -> None:
             (report.pairs, "associations made or undone"),
             (report.adopted, "existing rows adopted by key: they keep their GUIDs"),
             (report.foreign, "rows of the secondary's own: not touched"),
-            (report.unmatched, "unmatched: no row of the primary, and no ledger to tell whose"),
+            (report.unmatched, _UNMATCHED),
             (
                 report.held,
                 f"removals held ({report.held_because}): dv-sync removals approve {report.table}",
