@@ -44,7 +44,9 @@ __all__ = [
 ]
 
 _COUNTS = ("created", "updated", "equal", "removed", "parked")
-_UNMATCHED = "of these unmatched: as it should be on a first run; after a lost ledger, look what is left over"
+_UNMATCHED = (
+    "of these unmatched: as it should be on a first run; after a lost ledger, see what is left over"
+)
 _KIND_TITLES = {
     DifferenceKind.CREATE: ("to create", "green"),
     DifferenceKind.UPDATE: ("to update", "yellow"),
