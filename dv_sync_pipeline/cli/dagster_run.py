@@ -15,7 +15,7 @@ from dv_sync_pipeline.cli.passes import Outcome, check_environments, tables_in_o
 from dv_sync_pipeline.config import Configuration, TableConfiguration
 from dv_sync_pipeline.definitions import build_definitions
 from dv_sync_pipeline.defs.alerts import describe_failed_run, reasons_of
-from dv_sync_pipeline.defs.jobs import APPLY_CHANGES, RECONCILE_ALL
+from dv_sync_pipeline.defs.jobs import APPLY_CHANGES, RECONCILE_ALL, STARTED_BY_TAG
 from dv_sync_pipeline.defs.lineage import deferred_key, removals_key, secondary_key
 from dv_sync_pipeline.defs.modes import Mode, config_of_ops
 from dv_sync_pipeline.defs.resources import EngineOpener, RunListener
@@ -83,6 +83,7 @@ def _execute(
             asset_selection=[*with_mode, *removals],
             raise_on_error=False,
             run_config={**_SILENT, **config_of_ops(with_mode, mode)},
+            tags={STARTED_BY_TAG: "dv-sync"},
         )
     failures = [event for event in result.all_events if event.is_step_failure]
     if witness.interrupted or any(map(_is_interruption, failures)):

@@ -17,6 +17,7 @@ from dv_sync_pipeline.config.base import LogicalName, Model, check_logical_name,
 from dv_sync_pipeline.config.environments import Environments
 from dv_sync_pipeline.config.following import Changes, ChangesSettings, Live, LiveSettings
 from dv_sync_pipeline.config.gateway import Gateway
+from dv_sync_pipeline.config.owners import Owner
 from dv_sync_pipeline.config.schedule import Schedule
 from dv_sync_pipeline.errors import ConfigurationError
 
@@ -213,6 +214,7 @@ class TableConfiguration(Model):
             linked rows, and at least 1,000. Likewise for the pairs of each relationship.
         group: the asset group in Dagster.
         description: shown in Dagster.
+        owners: who is asked about this table, instead of the owners of all tables.
 
     """
 
@@ -255,6 +257,7 @@ class TableConfiguration(Model):
     max_removals: int | None = Field(default=None, ge=0, examples=[100])
     group: LogicalName = Field(default="tables", examples=["hotels"])
     description: str = Field(default="", examples=["Hotels, with their addresses."])
+    owners: tuple[Owner, ...] = Field(default=(), examples=[["steward@contoso.com"]])
 
     @model_validator(mode="before")
     @classmethod
@@ -362,6 +365,8 @@ class Configuration(Model):
             without it, or settings.
         state: folder of the ledger, beside `sync.yaml` unless absolute.
         ledger: SQLAlchemy address of the ledger; without it, SQLite in `state`.
+        owners: who is asked about the tables; mail addresses, or teams as `team:NAME`. Shown in
+            Dagster.
 
     """
 
@@ -377,6 +382,7 @@ class Configuration(Model):
         default=None,
         examples=["postgresql+psycopg://dv_sync:${LEDGER_PASSWORD}@db.example/dv_sync"],
     )
+    owners: tuple[Owner, ...] = Field(default=(), examples=[["team:master-data"]])
 
     @model_validator(mode="after")
     def _tables_agree(self) -> Self:
@@ -422,6 +428,10 @@ class Configuration(Model):
             f"the table {name} is not synchronized",
             mend=f"Give one of {listed(table.table for table in self.tables)}",
         )
+
+    def owners_of(self, table: TableConfiguration) -> list[str]:
+        """Who is asked about this table."""
+        return list(table.owners or self.owners)
 
     @property
     def follows_changes(self) -> bool:

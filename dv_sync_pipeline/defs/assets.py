@@ -17,6 +17,7 @@ from dv_sync_pipeline.defs.checks import (
 from dv_sync_pipeline.defs.failures import failure
 from dv_sync_pipeline.defs.lineage import (
     column_lineage,
+    columns_of,
     deferred_key,
     primary_key,
     primary_schema,
@@ -24,7 +25,8 @@ from dv_sync_pipeline.defs.lineage import (
     secondary_schema,
 )
 from dv_sync_pipeline.defs.modes import Mode, RunConfig, work_of
-from dv_sync_pipeline.defs.record import describe_report, record_of
+from dv_sync_pipeline.defs.narration import describe_beginning, describe_report
+from dv_sync_pipeline.defs.record import record_of
 from dv_sync_pipeline.defs.resources import Engine, Synchronizer
 from dv_sync_pipeline.defs.steps import POOL, attempt, run_as_step
 from dv_sync_pipeline.errors import DvSyncError, SchemaMismatchError
@@ -51,6 +53,7 @@ def build_primary_specs(configuration: Configuration) -> list[dg.AssetSpec]:
             primary_key(table.table),
             description=f"The table {table.table} of the primary environment, the authority.",
             group_name=table.group,
+            owners=configuration.owners_of(table),
             kinds={_KIND},
             tags={"dv_sync/environment": "primary"},
             metadata={"dagster/column_schema": primary_schema(table), "environment": url},
@@ -72,6 +75,7 @@ def build_table_assets(configuration: Configuration) -> list[dg.AssetsDefinition
                 configuration.table(name)
                 for name in sorted(parents_before(table, deferred.get(table.table, ())))
             ],
+            owners=configuration.owners_of(table),
             url=configuration.environments.secondary.url,
             lag_seconds_max=configuration.alerts.lag_seconds_max,
         )
@@ -84,6 +88,7 @@ def build_deferred_assets(configuration: Configuration) -> list[dg.AssetsDefinit
     return [
         _build_deferred_asset(
             configuration.table(name),
+            owners=configuration.owners_of(configuration.table(name)),
             columns=sorted(columns),
             parents=[
                 configuration.table(parent)
@@ -100,16 +105,23 @@ def _parents_of(table: TableConfiguration, columns: Collection[str]) -> set[str]
 
 
 def _build_deferred_asset(
-    table: TableConfiguration, *, columns: Sequence[str], parents: Collection[TableConfiguration]
+    table: TableConfiguration,
+    *,
+    owners: Sequence[str],
+    columns: Sequence[str],
+    parents: Collection[TableConfiguration],
 ) -> dg.AssetsDefinition:
+    names = ", ".join(columns)
+
     @dg.asset(
         key=deferred_key(table),
         deps=[secondary_key(table), *map(secondary_key, parents)],
         description=(
-            f"The lookups {', '.join(columns)} of {table.target}. They close a circle of tables, "
+            f"The lookups {names} of {table.target}. They close a circle of tables, "
             "so they are set in a second pass, once all rows that they point to are there."
         ),
         group_name=table.group,
+        owners=owners,
         kinds={_KIND},
         tags={"dv_sync/environment": "secondary"},
         pool=POOL,
@@ -125,8 +137,9 @@ def _build_deferred_asset(
             )
 
         if config.mode in _SETS_EVERY_LOOKUP:
-            context.log.info("Nothing to do: this mode sets every lookup of a row at once.")
+            context.log.info("Nothing to do here: this mode sets every lookup of a row at once.")
             return dg.MaterializeResult()
+        context.log.info("%s: sets %s, now that all rows are there.", table.table, names)
         report = run_as_step(context, synchronizer, table.table, work)
         context.log.info(describe_report(report))
         return dg.MaterializeResult(metadata=record_of(report))
@@ -138,6 +151,7 @@ def _build_asset(
     table: TableConfiguration,
     *,
     parents: Collection[TableConfiguration],
+    owners: Sequence[str],
     url: str,
     lag_seconds_max: float,
 ) -> dg.AssetsDefinition:
@@ -148,6 +162,7 @@ def _build_asset(
         deps=[primary_key(table.table), *map(secondary_key, parents)],
         description=_describe(table),
         group_name=table.group,
+        owners=owners,
         kinds={_KIND},
         tags={"dv_sync/environment": "secondary", "dv_sync/deletes": table.deletes},
         metadata={
@@ -164,6 +179,7 @@ def _build_asset(
         config: RunConfig,
         synchronizer: dg.ResourceParam[Synchronizer],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg] # likewise
+        context.log.info(describe_beginning(table, config))
         try:
             report = attempt(context, synchronizer, table.table, work_of(table.table, config))
         except DvSyncError as error:
@@ -191,7 +207,7 @@ def _materialized(
         metadata={
             **record_of(report),
             "changed": changed,
-            "dagster/column_lineage": column_lineage(table),
+            **columns_of(table, report),
         },
         check_results=checks,
     )

@@ -119,6 +119,7 @@ def _build_follow_feeds(
             tables=look.news.keys(),
             facts=list(look.news.values()),
             because=f"Changes in {', '.join(sorted(look.news))}",
+            started_by="change feeds",
         )
         return request(find, configuration=configuration, instance=context.instance)
 
@@ -206,6 +207,7 @@ def _woken(configuration: Configuration, ledger: Ledger) -> Find | None:
         tables=tables,
         facts=[*facts, *(f"arrivals in {table}" for table in arrivals)],
         because=f"{len(wake_ups):,} rows to look at in {', '.join(sorted(tables))}",
+        started_by="wake-ups",
     )
 
 
@@ -224,6 +226,7 @@ def _owed(configuration: Configuration, ledger: Ledger) -> Find | None:
         tables=owed.keys(),
         facts=[f"{table} {ledger.verified_through(table)} {why}" for table, why in owed.items()],
         because="; ".join(f"{table}: {reason}" for table, reason in sorted(owed.items())),
+        started_by="owed reconcile",
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from dv_sync_pipeline.config import TableConfiguration
-from dv_sync_pipeline.defs.record import table_of_parked_rows
+from dv_sync_pipeline.defs.record import table_of_held_rows, table_of_parked_rows
 from dv_sync_pipeline.errors import SchemaMismatchError
 from dv_sync_pipeline.redact import redact
 from dv_sync_pipeline.sync.drift import Effect
@@ -29,6 +29,8 @@ _NAME = "no_parked_rows"
 _HELD_NAME = "no_held_removals"
 _IN_TIME_NAME = "changes_in_time"
 _SCHEMA_NAME = "schema_compatible"
+_IN_SYNC_NAME = "in_sync"
+_KEYS_NAME = "keys_unique_and_present"
 
 
 def specs_of_checks(
@@ -38,7 +40,14 @@ def specs_of_checks(
     in_time = _changes_in_time_spec(key, lag_seconds_max=lag_seconds_max)
     # Only where there are pairs can a pass hold something: rows are removed later.
     held = [nothing_held_spec(key)] if table.associations else []
-    return [_schema_compatible_spec(key), no_parked_rows_spec(key), in_time, *held]
+    return [
+        _schema_compatible_spec(key),
+        _in_sync_spec(key),
+        _keys_spec(key),
+        no_parked_rows_spec(key),
+        in_time,
+        *held,
+    ]
 
 
 def answers_of_checks(
@@ -47,7 +56,65 @@ def answers_of_checks(
     """What a pass over the table has found, in the order of `specs_of_checks`."""
     in_time = _changes_in_time(report, lag_seconds_max=lag_seconds_max)
     held = [nothing_held(report)] if table.associations else []
-    return [_schema_compatible(report), no_parked_rows(report), in_time, *held]
+    return [
+        _schema_compatible(report),
+        _in_sync(report),
+        _keys(report),
+        no_parked_rows(report),
+        in_time,
+        *held,
+    ]
+
+
+def _in_sync_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
+    """Promises the check; `_in_sync` answers it."""
+    return dg.AssetCheckSpec(
+        _IN_SYNC_NAME,
+        asset=key,
+        description="Every row of the primary that the pass has looked at is in the secondary, "
+        "equal in every mapped column. Rows that are to be removed are seen to by the removals.",
+    )
+
+
+def _in_sync(report: TableReport) -> dg.AssetCheckResult:
+    """By what every row was compared with; a reconcile has compared the whole table."""
+    outstanding = {
+        "parked": report.parked,
+        "waiting": report.waiting,
+        "held": report.held,
+        "would_change": len(report.differences),
+    }
+    return dg.AssetCheckResult(
+        check_name=_IN_SYNC_NAME,
+        passed=not any(outstanding.values()) and not report.reconcile_owed,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            **outstanding,
+            "compared": report.read,
+            "mode": report.mode,
+            "reconcile_owed": report.reconcile_owed or "none",
+        },
+    )
+
+
+def _keys_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
+    """Promises the check; `_keys` answers it."""
+    return dg.AssetCheckSpec(
+        _KEYS_NAME,
+        asset=key,
+        description="Every row of the primary has a key of its own, by which it finds its row in "
+        "the secondary.",
+    )
+
+
+def _keys(report: TableReport) -> dg.AssetCheckResult:
+    """Rows without are parked; the others are not concerned."""
+    return dg.AssetCheckResult(
+        check_name=_KEYS_NAME,
+        passed=report.key_conflicts == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"rows_at_fault": report.key_conflicts},
+    )
 
 
 def no_parked_rows_spec(key: dg.AssetKey) -> dg.AssetCheckSpec:
@@ -84,7 +151,7 @@ def nothing_held(report: TableReport) -> dg.AssetCheckResult:
         check_name=_HELD_NAME,
         passed=report.held == 0,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"held": report.held, "because": report.held_because or "nothing is held"},
+        metadata={"held": report.held, **table_of_held_rows(report)},
     )
 
 

@@ -7,10 +7,18 @@ import dagster as dg
 
 from dv_sync_pipeline.defs.modes import Mode, config_of_ops
 
-__all__ = ["APPLY_CHANGES", "RECONCILE_ALL", "build_apply_changes", "build_reconcile_all"]
+__all__ = [
+    "APPLY_CHANGES",
+    "RECONCILE_ALL",
+    "STARTED_BY_TAG",
+    "build_apply_changes",
+    "build_reconcile_all",
+]
 
 RECONCILE_ALL = "reconcile_all"
 APPLY_CHANGES = "apply_changes"
+STARTED_BY_TAG = "dv_sync/started_by"
+"""On every run that no person has started in Dagster: who did."""
 
 
 def build_reconcile_all(tables: Iterable[dg.AssetKey], removals: Iterable[dg.AssetKey]) -> Any:

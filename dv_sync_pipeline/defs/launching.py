@@ -13,7 +13,7 @@ import dagster as dg
 from dagster import DagsterRunStatus as Status
 
 from dv_sync_pipeline.config import Configuration, TableConfiguration
-from dv_sync_pipeline.defs.jobs import APPLY_CHANGES, RECONCILE_ALL
+from dv_sync_pipeline.defs.jobs import APPLY_CHANGES, RECONCILE_ALL, STARTED_BY_TAG
 from dv_sync_pipeline.defs.lineage import deferred_key, removals_key, secondary_key
 from dv_sync_pipeline.defs.modes import Mode, config_of_ops
 from dv_sync_pipeline.sync.deferral import deferred_lookups
@@ -47,6 +47,7 @@ class Find:
         tables: logical names in the primary.
         facts: what was found, so that the same is told from something new.
         because: one clause for people.
+        started_by: shown on the run.
 
     """
 
@@ -55,6 +56,7 @@ class Find:
     tables: Collection[str]
     facts: Sequence[str]
     because: str
+    started_by: str
 
     @property
     def digest(self) -> str:
@@ -82,7 +84,7 @@ def request(
         job_name=find.job,
         asset_selection=[*_assets(find, configuration), *_removals(find, configuration)],
         run_config=config_of_ops(_assets(find, configuration), find.mode),
-        tags={FOUND_TAG: find.digest},
+        tags={FOUND_TAG: find.digest, STARTED_BY_TAG: find.started_by},
     )
 
 

@@ -1,7 +1,8 @@
 """What the UI shows of a table before any run: its columns, and where each of them comes from.
 
 Belongs here: the mapping of `sync.yaml` as Dagster metadata. Column types are not in `sync.yaml`,
-and definitions load without the network, so a column is only told apart from a lookup.
+and definitions load without the network, so a column is only told apart from a lookup until the
+first run has looked.
 """
 
 from collections.abc import Mapping
@@ -9,9 +10,11 @@ from collections.abc import Mapping
 import dagster as dg
 
 from dv_sync_pipeline.config import TableConfiguration
+from dv_sync_pipeline.sync.report import TableReport
 
 __all__ = [
     "column_lineage",
+    "columns_of",
     "deferred_key",
     "primary_key",
     "primary_schema",
@@ -63,6 +66,33 @@ def column_lineage(table: TableConfiguration) -> dg.TableColumnLineage:
     )
 
 
+def columns_of(table: TableConfiguration, report: TableReport) -> Mapping[str, dg.MetadataValue]:
+    """Likewise of a pass, which knows the types, and which columns `*` stands for."""
+    if not report.columns:
+        return {"dagster/column_lineage": dg.MetadataValue.column_lineage(column_lineage(table))}
+    origin = primary_key(table.table)
+    return {
+        "dagster/column_schema": dg.MetadataValue.table_schema(_typed_schema(table, report)),
+        "dagster/column_lineage": dg.MetadataValue.column_lineage(
+            dg.TableColumnLineage(
+                {
+                    each.target: [dg.TableColumnDep(asset_key=origin, column_name=each.source)]
+                    for each in report.columns
+                }
+            )
+        ),
+    }
+
+
+def _typed_schema(table: TableConfiguration, report: TableReport) -> dg.TableSchema:
+    return dg.TableSchema(
+        [
+            *(_column(table, each.source, each.target, each.type) for each in report.columns),
+            *map(_constant, table.constants),
+        ]
+    )
+
+
 def _schema(table: TableConfiguration, names: Mapping[str, str]) -> dg.TableSchema:
     """Columns called by `names` (primary name → shown name)."""
     return dg.TableSchema([_column(table, name, shown) for name, shown in names.items()])
@@ -72,13 +102,15 @@ def _constant(name: str) -> dg.TableColumn:
     return dg.TableColumn(name, type="constant", description="The same in every row.")
 
 
-def _column(table: TableConfiguration, name: str, shown: str) -> dg.TableColumn:
+def _column(table: TableConfiguration, name: str, shown: str, known: str = "") -> dg.TableColumn:
+    """With its type where that is `known`, in words such as "text, up to 100 characters"."""
     lookup = table.lookups.get(name)
     parents = " or ".join(target.table for target in lookup.tables) if lookup else ""
+    type_, _, details = known.partition(", ")
     return dg.TableColumn(
         shown,
-        type="lookup" if lookup else "column",
-        description=f"Points to a row of {parents}." if lookup else None,
+        type=type_ or ("lookup" if lookup else "column"),
+        description=f"Points to a row of {parents}." if lookup else details or None,
         constraints=dg.TableColumnConstraints(
             nullable=name not in table.key, other=["key"] if name in table.key else []
         ),

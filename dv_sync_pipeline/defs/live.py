@@ -17,8 +17,9 @@ import dagster as dg
 from dv_sync_pipeline.config import Configuration, TableConfiguration
 from dv_sync_pipeline.defs.checks import answers_of_checks, evaluation_of
 from dv_sync_pipeline.defs.failures import failure
-from dv_sync_pipeline.defs.lineage import secondary_key
-from dv_sync_pipeline.defs.record import describe_report, record_of
+from dv_sync_pipeline.defs.lineage import columns_of, secondary_key
+from dv_sync_pipeline.defs.narration import describe_report
+from dv_sync_pipeline.defs.record import record_of
 from dv_sync_pipeline.defs.resources import Synchronizer, run_to_the_end
 from dv_sync_pipeline.errors import DvSyncError
 from dv_sync_pipeline.redact import redact
@@ -173,7 +174,11 @@ class LiveLog:
                 dg.AssetMaterialization(
                     secondary_key(table),
                     description=describe_report(report),
-                    metadata={**record_of(report), "changed": _has_changed(report)},
+                    metadata={
+                        **record_of(report),
+                        **columns_of(table, report),
+                        "changed": _has_changed(report),
+                    },
                 )
             )
             self._answer_checks(table, report)

@@ -13,6 +13,7 @@ import dagster as dg
 from dagster import DagsterRunStatus as Status
 
 from dv_sync_pipeline.config import Configuration
+from dv_sync_pipeline.defs.jobs import STARTED_BY_TAG
 from dv_sync_pipeline.defs.live import LIVE
 from dv_sync_pipeline.sync.leadership import SILENCE
 from dv_sync_pipeline.sync.ledger import Leader, Ledger
@@ -148,7 +149,7 @@ def build_keep_live(configuration: Configuration) -> dg.SensorDefinition:
         if not verdict.is_needed:
             return dg.SensorResult(skip_reason=verdict.because)
         context.log.info(verdict.because)
-        return dg.SensorResult(run_requests=[dg.RunRequest()])
+        return dg.SensorResult(run_requests=[dg.RunRequest(tags={STARTED_BY_TAG: "keep_live"})])
 
     return keep_live
 

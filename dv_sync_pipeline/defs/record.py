@@ -1,4 +1,4 @@
-"""What a materialization shows of a pass: metadata, prose, and lines while it runs.
+"""What a materialization shows of a pass: metadata, and lines while it runs.
 
 Belongs here: turning a `TableReport` or `Progress` into what people read in Dagster. The numbers
 have the names of `TableReport`, so that the plots, `dv-sync --json` and the tests agree.
@@ -6,7 +6,6 @@ have the names of `TableReport`, so that the plots, `dv-sync --json` and the tes
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import dagster as dg
 
@@ -15,9 +14,8 @@ from dv_sync_pipeline.sync.report import ParkedRow, Progress, TableReport
 
 __all__ = [
     "ProgressLog",
-    "describe_removals",
-    "describe_report",
     "record_of",
+    "table_of_held_rows",
     "table_of_parked_rows",
 ]
 
@@ -62,8 +60,7 @@ def record_of(report: TableReport) -> Mapping[str, dg.MetadataValue]:
     if report.reconcile_owed:
         record["reconcile_owed"] = dg.MetadataValue.text(report.reconcile_owed)
     record |= table_of_parked_rows(report)
-    if report.held:
-        record["held_because"] = dg.MetadataValue.text(report.held_because)
+    record |= table_of_held_rows(report)
     if report.differences:
         record["differences"] = dg.MetadataValue.md(_table_of_differences(report))
     return record
@@ -76,65 +73,19 @@ def table_of_parked_rows(report: TableReport) -> Mapping[str, dg.MetadataValue]:
     return {"parked_rows": dg.MetadataValue.md(_table_of_parked_rows(report.parked_rows))}
 
 
-def describe_removals(report: TableReport) -> str:
-    """What became of the rows that are gone in the primary."""
-    sentences = (
-        f"{report.table}: {report.removed:,} of {report.read:,} rows removed",
-        f"that are gone in the primary, in {report.seconds:,.1f} s.",
-        _held(report),
-        _if_any(report.parked, f"Removals parked: {report.parked:,}."),
-        _if_any(report.retries, f"Requests repeated: {report.retries:,}."),
+def table_of_held_rows(report: TableReport) -> Mapping[str, dg.MetadataValue]:
+    """The removals that wait for a person, as a table, and why; nothing when none does."""
+    if not report.held:
+        return {}
+    rows = _markdown(
+        ("key", "row in the secondary", "was in the primary"),
+        [(row.key, row.secondary_id, row.primary_id) for row in report.held_rows],
     )
-    return " ".join(sentence for sentence in sentences if sentence)
-
-
-def _held(report: TableReport) -> str:
-    return _if_any(report.held, f"Held until approved: {report.held:,}: {report.held_because}.")
-
-
-def describe_report(report: TableReport) -> str:
-    """The report as a few sentences, those that say nothing left out."""
-    return " ".join(sentence for sentence in _sentences(report) if sentence)
-
-
-def _sentences(report: TableReport) -> Sequence[str]:
-    would = "would be " if report.dry_run else ""
-    without_parent = report.waiting - report.waiting_pairs
-    return (
-        f"{report.title}: read {report.read:,} rows in {report.seconds:,.1f} s",
-        f"({report.rows_per_second:,.0f} rows/s);",
-        f"{report.created:,} {would}created, {report.updated:,} {would}updated,",
-        f"{report.equal:,} already equal.",
-        _if_any(report.pairs, f"Associations {would}made or undone: {report.pairs:,}."),
-        _held(report),
-        _if_any(report.adopted, f"Rows adopted by key: {report.adopted:,}."),
-        _if_any(report.foreign, f"Rows of the secondary's own, not touched: {report.foreign:,}."),
-        _if_any(
-            report.unmatched,
-            f"Unmatched, since the ledger is new and cannot tell whose: {report.unmatched:,}.",
-        ),
-        _if_any(report.gone, f"Rows gone in the primary and still here: {report.gone:,}."),
-        _if_any(without_parent, f"Rows written without a missing parent: {without_parent:,}."),
-        _if_any(
-            report.waiting_pairs,
-            f"Associations that wait for a parked row: {report.waiting_pairs:,}.",
-        ),
-        _if_any(report.parked, f"Rows parked: {report.parked:,}."),
-        _if_any(
-            report.mapping_changed,
-            "The mapping changed since the last reconcile: every row was compared by the new one.",
-        ),
-        _if_any(report.retries, f"Requests repeated: {report.retries:,}."),
-        _verification(report.verified_through),
-    )
-
-
-def _if_any(count: int, sentence: str) -> str:
-    return sentence if count else ""
-
-
-def _verification(moment: datetime | None) -> str:
-    return f"Verified through {moment:%Y-%m-%d %H:%M:%S %Z}." if moment else ""
+    left = report.held - len(report.held_rows)
+    return {
+        "held_because": dg.MetadataValue.text(report.held_because),
+        "held_rows": dg.MetadataValue.md(f"{rows}\n\nand {left:,} more" if left > 0 else rows),
+    }
 
 
 def _table_of_parked_rows(rows: Sequence[ParkedRow]) -> str:

@@ -17,7 +17,8 @@ from dv_sync_pipeline.defs.checks import (
     nothing_held_spec,
 )
 from dv_sync_pipeline.defs.lineage import deferred_key, removals_key, secondary_key
-from dv_sync_pipeline.defs.record import describe_removals, record_of
+from dv_sync_pipeline.defs.narration import describe_removals
+from dv_sync_pipeline.defs.record import record_of
 from dv_sync_pipeline.defs.resources import Engine, Synchronizer
 from dv_sync_pipeline.defs.steps import POOL, run_as_step
 from dv_sync_pipeline.sync.deferral import deferred_lookups
@@ -32,7 +33,11 @@ _WHAT_HAPPENS = {"delete": "are deleted", "deactivate": "are deactivated"}
 def build_removal_assets(configuration: Configuration) -> list[dg.AssetsDefinition]:
     """The removals of every table that does not keep its rows."""
     return [
-        _build_asset(table, after=_steps_before(table, configuration.tables))
+        _build_asset(
+            table,
+            after=_steps_before(table, configuration.tables),
+            owners=configuration.owners_of(table),
+        )
         for table in configuration.tables
         if table.has_removals
     ]
@@ -54,7 +59,9 @@ def _steps_before(
     return [secondary_key(table), *map(_last_step, children_of(table, tables)), *circles]
 
 
-def _build_asset(table: TableConfiguration, *, after: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
+def _build_asset(
+    table: TableConfiguration, *, after: Sequence[dg.AssetKey], owners: Sequence[str]
+) -> dg.AssetsDefinition:
     key = removals_key(table)
 
     @dg.asset(
@@ -62,6 +69,7 @@ def _build_asset(table: TableConfiguration, *, after: Sequence[dg.AssetKey]) -> 
         deps=after,
         description=_describe(table),
         group_name=table.group,
+        owners=owners,
         kinds={"dataverse"},
         tags={"dv_sync/environment": "secondary", "dv_sync/deletes": table.deletes},
         check_specs=[no_parked_rows_spec(key), nothing_held_spec(key)],
@@ -74,6 +82,7 @@ def _build_asset(table: TableConfiguration, *, after: Sequence[dg.AssetKey]) -> 
         def work(engine: Engine, listener: ProgressListener) -> Awaitable[TableReport]:
             return engine.remove(table.table, progress=listener)
 
+        context.log.info("%s: looks for rows that are gone in the primary.", table.table)
         report = run_as_step(context, synchronizer, table.table, work)
         context.log.info(describe_removals(report))
         return dg.MaterializeResult(

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from dv_sync_pipeline.config import Schedule
-from dv_sync_pipeline.defs.jobs import RECONCILE_ALL
+from dv_sync_pipeline.defs.jobs import RECONCILE_ALL, STARTED_BY_TAG
 from dv_sync_pipeline.errors import ConfigurationError
 
 __all__ = ["build_schedules"]
@@ -24,7 +24,9 @@ def _nightly(cron: str, *, timezone: str) -> dg.ScheduleDefinition:
             cron_schedule=cron,
             execution_timezone=timezone,
             default_status=dg.DefaultScheduleStatus.RUNNING,
-            description="Finds and repairs what no change told us about.",
+            description="Compares every row of both environments, and repairs what no change told "
+            "us about, removals included.",
+            tags={STARTED_BY_TAG: "nightly"},
         )
     except dg.DagsterInvalidDefinitionError:
         raise ConfigurationError(

@@ -4,6 +4,8 @@ Belongs here: measuring it. Does not belong here: the report (`report.py`).
 """
 
 from dv_sync_pipeline.sync.comparison import TablePass
+from dv_sync_pipeline.sync.drift_rules import describe
+from dv_sync_pipeline.sync.report import SynchronizedColumn
 from dv_sync_pipeline.webapi.client import Traffic
 
 __all__ = ["Meter"]
@@ -16,6 +18,10 @@ class Meter:
         self.table = task.table
         self.deletes = task.settings.deletes
         self.drift = task.mapping.drift
+        self.columns = tuple(
+            SynchronizedColumn(each.source.name, each.name, describe(each.target))
+            for each in task.mapping.columns
+        )
         self._task = task
         self._began = task.clock()
         self._traffic = self._total()

@@ -21,6 +21,7 @@ from dv_sync_pipeline.sync.meter import Meter
 from dv_sync_pipeline.sync.pairs import PairsWritten, apply_pairs, held_pairs
 from dv_sync_pipeline.sync.removals import remove
 from dv_sync_pipeline.sync.report import (
+    KEY_REASONS,
     PARKED_ROWS_SHOWN_MAX,
     ParkedRow,
     ParkedWork,
@@ -209,4 +210,6 @@ def report_of(
         parked_rows=parked[:PARKED_ROWS_SHOWN_MAX],
         differences=tuple(differences or ()),
         drift=meter.drift,
+        columns=meter.columns,
+        key_conflicts=sum(row.reason in KEY_REASONS for row in parked),
     )

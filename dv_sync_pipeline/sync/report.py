@@ -7,12 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import chain, islice
 from typing import TypeAlias
 
 from dv_sync_pipeline.sync.drift import SchemaDifference
-from dv_sync_pipeline.sync.guards import HeldLists
+from dv_sync_pipeline.sync.guards import HeldLists, Removal
 
 __all__ = [
+    "HELD_ROWS_SHOWN_MAX",
+    "KEY_REASONS",
     "PARKED_ROWS_SHOWN_MAX",
     "DifferenceKind",
     "ParkedReason",
@@ -21,6 +24,7 @@ __all__ = [
     "Progress",
     "ProgressListener",
     "RowDifference",
+    "SynchronizedColumn",
     "TableReport",
     "TableVerdict",
 ]
@@ -28,6 +32,9 @@ __all__ = [
 
 PARKED_ROWS_SHOWN_MAX = 100
 """How many parked rows a report lists; the ledger knows them all."""
+
+HELD_ROWS_SHOWN_MAX = 100
+"""Likewise of the rows and pairs that are held."""
 
 
 class DifferenceKind(StrEnum):
@@ -79,6 +86,12 @@ class ParkedReason(StrEnum):
     REFUSED = "refused by the secondary"
 
 
+KEY_REASONS = frozenset(
+    {ParkedReason.MISSING_KEY, ParkedReason.DUPLICATE_KEY, ParkedReason.KEYS_EXCHANGED}
+)
+"""The row's key is at fault, and not what else it holds."""
+
+
 class ParkedWork(StrEnum):
     """What could not be done to a parked row."""
 
@@ -123,6 +136,22 @@ class ParkedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SynchronizedColumn:
+    """A column that the pass kept equal.
+
+    Attributes:
+        source: its name in the primary.
+        target: its name in the secondary.
+        type: what it is in the secondary, in words: "text, up to 100 characters".
+
+    """
+
+    source: str
+    target: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
 class TableReport:
     """What one pass over one table did, or with `dry_run` would do.
 
@@ -163,6 +192,9 @@ class TableReport:
             the commit in the secondary; None if no change was written.
         reconcile_owed: why only a reconcile can tell whether both sides agree; "" when none is
             owed.
+        columns: the columns that were kept equal.
+        key_conflicts: how many of the parked rows wait because of their key.
+        held_rows: the first of the rows and pairs that are held, at most `HELD_ROWS_SHOWN_MAX`.
         reconcile_only: the primary does not track changes of the table: only reconciles cover it.
 
     """
@@ -198,6 +230,9 @@ class TableReport:
     reconcile_owed: str = ""
     reconcile_only: bool = False
     unmatched: int = 0
+    columns: tuple[SynchronizedColumn, ...] = ()
+    key_conflicts: int = 0
+    held_rows: tuple[Removal, ...] = ()
 
     @property
     def title(self) -> str:
@@ -216,9 +251,11 @@ class TableReport:
 
     def holding(self, found: HeldLists) -> "TableReport":
         """This report, with these lists besides that wait for a person."""
+        listed = chain.from_iterable(each.removals for each in found.lists)
         return replace(
             self,
             held=self.held + found.count,
+            held_rows=(*self.held_rows, *islice(listed, HELD_ROWS_SHOWN_MAX)),
             held_pairs=self.held_pairs + found.pairs,
             held_because=_both(self.held_because, found.because),
         )
@@ -230,6 +267,7 @@ class TableReport:
             removed=removals.removed,
             held=self.held + removals.held,
             held_because=_both(self.held_because, removals.held_because),
+            held_rows=(*self.held_rows, *removals.held_rows),
             gone=removals.gone,
             parked=self.parked + removals.parked,
             parked_rows=(*self.parked_rows, *removals.parked_rows)[:PARKED_ROWS_SHOWN_MAX],

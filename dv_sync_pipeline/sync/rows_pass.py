@@ -21,6 +21,7 @@ from dv_sync_pipeline.sync.ledger.waiting import PARENT_ID
 from dv_sync_pipeline.sync.mapping import KEY, PRIMARY_ID, SECONDARY_ID
 from dv_sync_pipeline.sync.meter import Meter
 from dv_sync_pipeline.sync.report import (
+    KEY_REASONS,
     PARKED_ROWS_SHOWN_MAX,
     ParkedRow,
     ParkedWork,
@@ -218,6 +219,10 @@ class RowsPass:
             lag_seconds=tally.lag_seconds,
             reconcile_owed=ledger.reconcile_owed(table),
             reconcile_only=ledger.is_untracked(table),
+            columns=self._meter.columns,
+            key_conflicts=sum(row.reason in KEY_REASONS for row in parked)
+            if self._dry_run
+            else ledger.count_parked(table, reasons=KEY_REASONS),
         )
 
 

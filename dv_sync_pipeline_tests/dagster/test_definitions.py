@@ -186,3 +186,48 @@ def test_the_second_pass_is_part_of_the_job(circle):
         ("remove", "contoso_room"),
         ("remove", "contoso_hotel"),
     ]
+
+
+@pytest.fixture
+def owned(tmp_path):
+    """A team owns everything, and a steward the hotels."""
+    text = SYNC_YAML.replace(
+        "    description: Where", "    owners: [steward@contoso.com]\n    description: Where"
+    )
+    text += "owners: [team:master-data]\n"
+    return parse(text, {"SECRET": SECRET}, file=tmp_path / "sync.yaml")
+
+
+def test_every_asset_shows_who_is_asked_about_it(owned):
+    """The owners of a table stand in the place of the owners of all."""
+    definitions = build_definitions(configuration=owned, open_engine=ScriptedEngine().open)
+    graph = definitions.resolve_asset_graph()
+    owners = {key: list(graph.get(key).owners) for key in (ROOM, HOTEL, HOTEL_REMOVALS)}
+
+    assert owners == {
+        ROOM: ["team:master-data"],
+        HOTEL: ["steward@contoso.com"],
+        HOTEL_REMOVALS: ["steward@contoso.com"],
+    }
+
+
+@pytest.mark.parametrize("owner", ["somebody", "team:", "team:two words", "a@b"])
+def test_an_owner_that_dagster_would_refuse_is_a_configuration_error(tmp_path, owner):
+    """It names the line of sync.yaml, and not an asset."""
+    with pytest.raises(ConfigurationError, match="is neither a mail address nor team:NAME"):
+        parse(f"{SYNC_YAML}owners: ['{owner}']\n", {"SECRET": SECRET}, file=tmp_path / "sync.yaml")
+
+
+def test_runs_of_the_schedule_say_who_started_them(definitions):
+    """A person who looks at a run sees whether a person started it."""
+    schedule = definitions.resolve_schedule_def("nightly_reconciliation")
+
+    assert {"dv_sync/started_by": "nightly"}.items() <= schedule.tags.items()
+
+
+def test_everything_in_the_ui_says_what_it_is(definitions):
+    """Jobs, schedules and sensors in plain words, too."""
+    named = [*definitions.resolve_all_job_defs(), *definitions.schedules, *definitions.sensors]
+    silent = [each.name for each in named if not each.description]
+
+    assert [name for name in silent if not name.startswith("__")] == []

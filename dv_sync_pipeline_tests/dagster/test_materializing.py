@@ -4,19 +4,22 @@ import dagster as dg
 import pytest
 
 from dv_sync_pipeline.definitions import build_definitions
-from dv_sync_pipeline.defs.record import ProgressLog, describe_report
+from dv_sync_pipeline.defs.narration import describe_report
+from dv_sync_pipeline.defs.record import ProgressLog
 from dv_sync_pipeline.errors import (
     RequestFailedError,
     SchemaMismatchError,
     WrongEnvironmentError,
 )
 from dv_sync_pipeline.sync.drift import DriftKind, SchemaDifference
+from dv_sync_pipeline.sync.guards import Removal
 from dv_sync_pipeline.sync.report import (
     DifferenceKind,
     ParkedReason,
     ParkedRow,
     Progress,
     RowDifference,
+    SynchronizedColumn,
 )
 from dv_sync_pipeline_tests.worlds.scripted_engine import (
     MOMENT,
@@ -298,7 +301,13 @@ def test_a_refused_table_keeps_the_rows_of_its_parents(run):
 
 def test_held_removals_fail_a_check_as_a_warning(run):
     """With the number and the reason; the run itself succeeds."""
-    held = a_report("contoso_room", mode="removals", held=3, held_because="3 of 4 rows would go")
+    held = a_report(
+        "contoso_room",
+        mode="removals",
+        held=3,
+        held_because="3 of 4 rows would go",
+        held_rows=(Removal("p1", "s1", "101"),),
+    )
     result = run(ScriptedEngine({"removals of contoso_room": held}))
     (check,) = [
         check
@@ -308,9 +317,16 @@ def test_held_removals_fail_a_check_as_a_warning(run):
 
     assert result.success
     assert (False, dg.AssetCheckSeverity.WARN) == (check.passed, check.severity)
-    assert {"held": 3, "because": "3 of 4 rows would go"} == {
-        name: value.value for name, value in check.metadata.items()
-    }
+    assert {
+        "held": 3,
+        "held_because": "3 of 4 rows would go",
+        "held_rows": (
+            "| key | row in the secondary | was in the primary |\n"
+            "| --- | --- | --- |\n"
+            "| 101 | s1 | p1 |\n\n"
+            "and 2 more"
+        ),
+    } == {name: value.value for name, value in check.metadata.items()}
 
 
 def test_schemas_that_do_not_fit_fail_a_blocking_check(run):
@@ -405,3 +421,76 @@ def test_a_change_that_took_too_long_is_a_warning(run, lag_seconds, expected):
     ]
 
     assert (expected, dg.AssetCheckSeverity.WARN) == (check.passed, check.severity)
+
+
+@pytest.mark.parametrize(
+    ("changes", "passed"),
+    [
+        ({}, True),
+        ({"parked": 1}, False),
+        ({"waiting": 1}, False),
+        ({"reconcile_owed": "the delta token is lost"}, False),
+        ({"gone": 1}, True),
+    ],
+)
+def test_the_check_tells_whether_a_table_is_in_sync(run, changes, passed):
+    """Rows that are gone are the business of the removals, which have checks of their own."""
+    result = run(ScriptedEngine({"contoso_hotel": a_report("contoso_hotel", **changes)}))
+    check = check_of(result, "in_sync")
+
+    assert (passed, dg.AssetCheckSeverity.WARN) == (check.passed, check.severity)
+
+
+def test_the_check_on_keys_counts_the_rows_at_fault(run):
+    """Other parked rows have nothing to do with it."""
+    report = a_report("contoso_hotel", parked=3, key_conflicts=2)
+    check = check_of(run(ScriptedEngine({"contoso_hotel": report})), "keys_unique_and_present")
+
+    assert (False, 2) == (check.passed, check.metadata["rows_at_fault"].value)
+
+
+def test_a_materialization_knows_the_types_of_the_columns(run):
+    """sync.yaml does not; and every column that was synchronized has its origin."""
+    columns = (SynchronizedColumn("contoso_name", "hotel_name", "text, up to 100 characters"),)
+    result = run(ScriptedEngine({"contoso_hotel": a_report("contoso_hotel", columns=columns)}))
+    metadata = metadata_of(result, HOTEL)
+    (column,) = metadata["dagster/column_schema"].columns
+
+    assert ("hotel_name", "text", "up to 100 characters") == (
+        column.name,
+        column.type,
+        column.description,
+    )
+    assert metadata["dagster/column_lineage"].deps_by_column == {
+        "hotel_name": [
+            dg.TableColumnDep(
+                asset_key=dg.AssetKey(["primary", "contoso_hotel"]), column_name="contoso_name"
+            )
+        ]
+    }
+
+
+def test_the_log_of_a_run_reads_like_a_report(tmp_path):
+    """First what will be done, last what came of it and what a person does next."""
+    report = a_report("contoso_hotel", parked=1, parked_rows=(PARKED,))
+    definitions = build_definitions(
+        configuration=hotels_configuration(tmp_path),
+        open_engine=ScriptedEngine({"contoso_hotel": report}).open,
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = definitions.resolve_job_def("reconcile_all")
+        result = job.execute_in_process(instance=instance, asset_selection=[HOTEL])
+        entries = instance.all_logs(result.run_id)
+    said = [entry.user_message for entry in entries if entry.dagster_event is None]
+
+    assert said == [
+        (
+            "contoso_hotel: compares every row of both environments, by contoso_code, and repairs "
+            "the secondary (department_hotel)."
+        ),
+        (
+            "contoso_hotel: read 10 rows in 2.0 s (5 rows/s); 0 created, 0 updated, 10 already "
+            "equal. Rows parked: 1. Verified through 2026-03-01 02:00:00 UTC. "
+            "Next: dv-sync parked list contoso_hotel."
+        ),
+    ]

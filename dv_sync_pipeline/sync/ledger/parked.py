@@ -1,6 +1,6 @@
 """Rows that wait for a person or a parent."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -36,9 +36,13 @@ class ParkedRows(Database):
         with self.reading() as connection:
             return [_parked_row(row) for row in connection.execute(query).mappings()]
 
-    def count_parked(self, table: str) -> int:
-        """How many rows wait."""
-        query = sa.select(sa.func.count()).where(_parked.c.table_name == table)
+    def count_parked(
+        self, table: str, *, reasons: Collection[ParkedReason] = tuple(ParkedReason)
+    ) -> int:
+        """How many rows wait, for one of these reasons."""
+        query = sa.select(sa.func.count()).where(
+            _parked.c.table_name == table, _parked.c.reason.in_([each.value for each in reasons])
+        )
         with self.reading() as connection:
             return connection.scalar(query) or 0
 

@@ -1,0 +1,110 @@
+"""What a run says in its log, so that it reads like a report: what it will do, what came of it.
+
+Belongs here: sentences for people, the last of which is the next step. Does not belong here: the
+numbers, which are metadata (`record.py`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from dv_sync_pipeline.config import TableConfiguration
+from dv_sync_pipeline.defs.modes import Mode, RunConfig
+from dv_sync_pipeline.sync.report import TableReport
+
+__all__ = ["describe_beginning", "describe_removals", "describe_report"]
+
+_PASSES: Mapping[Mode, Callable[[RunConfig], str]] = {
+    Mode.auto: lambda _: "follows the changes, or compares every row if that is owed",
+    Mode.changes: lambda _: "follows the changes since last time",
+    Mode.reconcile: lambda _: "compares every row of both environments",
+    Mode.rows: lambda config: (
+        f"looks at {len(config.row_ids):,} rows"
+        if config.row_ids
+        else "looks at the rows that webhooks told of"
+    ),
+}
+
+
+def describe_beginning(table: TableConfiguration, config: RunConfig) -> str:
+    """The first line of a table: what will be done, and whether anything is written."""
+    matched = "GUID" if table.matches_by_id else " and ".join(table.key)
+    writes = "writes nothing" if config.dry_run else "repairs the secondary"
+    return (
+        f"{table.table}: {_PASSES[config.mode](config)}, by {matched}, and {writes} "
+        f"({table.target})."
+    )
+
+
+def describe_removals(report: TableReport) -> str:
+    """What became of the rows that are gone in the primary."""
+    sentences = (
+        f"{report.table}: {report.removed:,} of {report.read:,} rows removed",
+        f"that are gone in the primary, in {report.seconds:,.1f} s.",
+        _held(report),
+        _if_any(report.parked, f"Removals parked: {report.parked:,}."),
+        _if_any(report.retries, f"Requests repeated: {report.retries:,}."),
+        _next_step(report),
+    )
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _held(report: TableReport) -> str:
+    return _if_any(report.held, f"Held until approved: {report.held:,}: {report.held_because}.")
+
+
+def describe_report(report: TableReport) -> str:
+    """The report as a few sentences, those that say nothing left out."""
+    return " ".join(sentence for sentence in _sentences(report) if sentence)
+
+
+def _sentences(report: TableReport) -> Sequence[str]:
+    would = "would be " if report.dry_run else ""
+    without_parent = report.waiting - report.waiting_pairs
+    return (
+        f"{report.title}: read {report.read:,} rows in {report.seconds:,.1f} s",
+        f"({report.rows_per_second:,.0f} rows/s);",
+        f"{report.created:,} {would}created, {report.updated:,} {would}updated,",
+        f"{report.equal:,} already equal.",
+        _if_any(report.pairs, f"Associations {would}made or undone: {report.pairs:,}."),
+        _held(report),
+        _if_any(report.adopted, f"Rows adopted by key: {report.adopted:,}."),
+        _if_any(report.foreign, f"Rows of the secondary's own, not touched: {report.foreign:,}."),
+        _if_any(
+            report.unmatched,
+            f"Unmatched, since the ledger is new and cannot tell whose: {report.unmatched:,}.",
+        ),
+        _if_any(report.gone, f"Rows gone in the primary and still here: {report.gone:,}."),
+        _if_any(without_parent, f"Rows written without a missing parent: {without_parent:,}."),
+        _if_any(
+            report.waiting_pairs,
+            f"Associations that wait for a parked row: {report.waiting_pairs:,}.",
+        ),
+        _if_any(report.parked, f"Rows parked: {report.parked:,}."),
+        _if_any(
+            report.mapping_changed,
+            "The mapping changed since the last reconcile: every row was compared by the new one.",
+        ),
+        _if_any(report.retries, f"Requests repeated: {report.retries:,}."),
+        _verification(report.verified_through),
+        _next_step(report),
+    )
+
+
+def _if_any(count: int, sentence: str) -> str:
+    return sentence if count else ""
+
+
+def _verification(moment: datetime | None) -> str:
+    return f"Verified through {moment:%Y-%m-%d %H:%M:%S %Z}." if moment else ""
+
+
+def _next_step(report: TableReport) -> str:
+    """What a person does now; "" when nothing waits for one."""
+    steps = (
+        (report.held, f"dv-sync removals list, then dv-sync removals approve {report.table}"),
+        (report.parked, f"dv-sync parked list {report.table}"),
+        (report.reconcile_owed, f"dv-sync sync {report.table}, because a reconcile is owed"),
+        (report.dry_run and report.differences, "the same without dry_run, if that is wanted"),
+    )
+    due = [step for is_due, step in steps if is_due]
+    return f"Next: {'; '.join(due)}." if due else ""
