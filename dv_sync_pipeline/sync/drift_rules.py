@@ -25,7 +25,7 @@ from dv_sync_pipeline.sync.drift_words import (
 from dv_sync_pipeline.sync.values import VALUE_TYPES
 from dv_sync_pipeline.webapi.metadata import Column, Key, TableSchema
 
-__all__ = ["STATUS_COLUMNS", "Schemas", "compare_columns", "find_differences"]
+__all__ = ["STATUS_COLUMNS", "Schemas", "compare_columns", "describe", "find_differences"]
 
 _LEAVE_OUT = "Leave it out of sync.yaml"
 
