@@ -5,15 +5,15 @@ not linked is never touched: it belongs to the secondary. Does not belong here: 
 them; that is `pairs.py`.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from dv_sync_pipeline.sync.comparison import TablePass
 from dv_sync_pipeline.sync.mapping import KEY, PRIMARY_ID, SECONDARY_ID, MappedAssociation
 from dv_sync_pipeline.sync.report import DifferenceKind, RowDifference
-from dv_sync_pipeline.webapi.client import Dataverse
+from dv_sync_pipeline.webapi.client import Dataverse, Row
 from dv_sync_pipeline.webapi.metadata import Association
 from dv_sync_pipeline.webapi.together import together
 
@@ -23,6 +23,7 @@ __all__ = [
     "OTHER_PRIMARY_ID",
     "PairDifference",
     "compare_pairs",
+    "compare_pairs_of",
     "pair_differences",
 ]
 
@@ -57,6 +58,14 @@ class PairDifference:
     waiting: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One of the two tables: its links, and the rows that are linked or should be."""
+
+    links: pl.DataFrame
+    primary_ids: pl.Series
+
+
 async def compare_pairs(
     task: TablePass, links: pl.DataFrame, *, primary_ids: pl.Series
 ) -> list[PairDifference]:
@@ -69,12 +78,42 @@ async def compare_pairs(
     return [await _compare(task, each, own) for each in task.mapping.associations]
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """One of the two tables: its links, and the rows that are linked or should be."""
+async def compare_pairs_of(task: TablePass, ids: Collection[str]) -> list[PairDifference]:
+    """Compare the pairs of these rows of the primary in every relationship of the table."""
+    links = task.ledger.links_of(task.table, sorted(ids))
+    own = _Side(links, pl.Series(PRIMARY_ID, sorted(ids), dtype=pl.String()))
+    return [await _compare_few(task, each, own) for each in task.mapping.associations]
 
-    links: pl.DataFrame
-    primary_ids: pl.Series
+
+async def _compare_few(
+    task: TablePass, association: MappedAssociation, own: _Side
+) -> PairDifference:
+    """How many pairs the primary has in all is not known here; an empty answer says nothing."""
+    ours, theirs = await together(
+        [
+            _read_of(task.primary, association.source, own.primary_ids),
+            _read_of(task.secondary, association.target, own.links[SECONDARY_ID]),
+        ]
+    )
+    ledger, table = task.ledger, association.other.table
+    links = pl.concat(
+        [ledger.links_of(table, ours["other"]), ledger.links_to(table, theirs["other"])]
+    )
+    parked = pl.Series([row.primary_id for row in ledger.parked(table)], dtype=pl.String())
+    links = links.unique(PRIMARY_ID)
+    other = _Side(links, pl.concat([links[PRIMARY_ID], parked]))
+    found = _difference(association, own, other, ours=ours, theirs=theirs)
+    return replace(found, primary_pairs=max(found.primary_pairs, 1))
+
+
+async def _read_of(
+    environment: Dataverse, association: Association, ids: pl.Series
+) -> pl.DataFrame:
+    """The pairs of these rows alone."""
+    schema = await environment.describe(association.intersect)
+    names = (association.column, association.other_column)
+    keys = [{association.column: row_id} for row_id in ids]
+    return _pairs_frame(await environment.read_rows_by_key(schema, keys, names), names)
 
 
 def _other_side(task: TablePass, association: MappedAssociation, own: _Side) -> _Side:
@@ -88,13 +127,24 @@ def _other_side(task: TablePass, association: MappedAssociation, own: _Side) -> 
 
 async def _compare(task: TablePass, association: MappedAssociation, own: _Side) -> PairDifference:
     other = _other_side(task, association, own)
-    links, other_links = own.links, other.links
     ours, theirs = await together(
         [
             _read(task.primary, association.source),
             _read(task.secondary, association.target),
         ]
     )
+    return _difference(association, own, other, ours=ours, theirs=theirs)
+
+
+def _difference(
+    association: MappedAssociation,
+    own: _Side,
+    other: _Side,
+    *,
+    ours: pl.DataFrame,
+    theirs: pl.DataFrame,
+) -> PairDifference:
+    links, other_links = own.links, other.links
     wanted = _between(ours, _ends(links, PRIMARY_ID), _ends(other_links, PRIMARY_ID))
     present = _between(theirs, _ends(links, SECONDARY_ID), _ends(other_links, SECONDARY_ID))
     return PairDifference(
@@ -135,11 +185,12 @@ def _between(pairs: pl.DataFrame, rows: pl.DataFrame, others: pl.DataFrame) -> p
 async def _read(environment: Dataverse, association: Association) -> pl.DataFrame:
     schema = await environment.describe(association.intersect)
     names = (association.column, association.other_column)
-    pairs = [
-        tuple(str(row[name]).lower() for name in names)
-        async for page in environment.read_pages(schema, names)
-        for row in page
-    ]
+    pages = environment.read_pages(schema, names)
+    return _pairs_frame([row async for page in pages for row in page], names)
+
+
+def _pairs_frame(rows: Sequence[Row], names: Sequence[str]) -> pl.DataFrame:
+    pairs = [tuple(str(row[name]).lower() for name in names) for row in rows]
     columns = {"row": pl.String(), "other": pl.String()}
     return pl.DataFrame(pairs, schema=columns, orient="row").unique(maintain_order=True)
 

@@ -12,7 +12,8 @@ Of what is deleted the ledger is told before anything else, even of rows that it
 pass that has read such a row before must not create it now (`turns.py`).
 
 Pairs of many-to-many relationships are not followed: the feed of a table does not tell of them
-(DATAVERSE 7.4). Reconciles cover them.
+(DATAVERSE 7.4). They are compared for rows that somebody names, as a webhook does when a pair is
+made or undone; reconciles cover the rest.
 """
 
 from collections.abc import Iterable
@@ -90,8 +91,9 @@ def _older(rows: pl.DataFrame, links: pl.DataFrame) -> set[str]:
 
 
 async def reread_rows(task: TablePass, ids: Iterable[str]) -> TableReport:
-    """Make exactly these rows equal, and those that have waited for them."""
-    rows = RowsPass(task)
-    await rows.look_at({row_id.lower() for row_id in ids})
+    """Make exactly these rows equal, their pairs, and the rows that have waited for them."""
+    rows, named = RowsPass(task), {row_id.lower() for row_id in ids}
+    await rows.look_at(named)
+    await rows.make_pairs(named)
     await rows.finish()
     return rows.report("rows")

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from dv_sync_pipeline.errors import TableError
+from dv_sync_pipeline.sync.associations import compare_pairs_of
 from dv_sync_pipeline.sync.comparison import Comparison, TablePass
 from dv_sync_pipeline.sync.difference import Difference, row_differences, rows_to_go
 from dv_sync_pipeline.sync.feed import MODIFIED
@@ -20,6 +21,7 @@ from dv_sync_pipeline.sync.guards import Removal, RemovalList
 from dv_sync_pipeline.sync.ledger.waiting import PARENT_ID
 from dv_sync_pipeline.sync.mapping import KEY, PRIMARY_ID, SECONDARY_ID
 from dv_sync_pipeline.sync.meter import Meter
+from dv_sync_pipeline.sync.pairs import apply_pairs
 from dv_sync_pipeline.sync.report import (
     KEY_REASONS,
     PARKED_ROWS_SHOWN_MAX,
@@ -49,6 +51,7 @@ class _Tally:
     adopted: int = 0
     gone: int = 0
     waiting: int = 0
+    pairs: int = 0
     parked: dict[str, ParkedRow] = field(default_factory=dict)
     differences: list[RowDifference] = field(default_factory=list)
     lag_seconds: float | None = None
@@ -86,6 +89,17 @@ class RowsPass:
                 self._task.turns.begin_anew()
                 touched = await read_touched(self._task, ids)
                 await self.apply(touched, is_news=is_news)
+
+    async def make_pairs(self, ids: Collection[str]) -> None:
+        """Make and undo the pairs of these rows as the primary shows them."""
+        if not (ids and self._task.mapping.associations):
+            return
+        differences = await compare_pairs_of(self._task, ids)
+        written = await apply_pairs(self._task, differences)
+        parked = written.parked
+        self._task.ledger.replace_parked(self._task.table, list(parked.values()), among=parked)
+        self._tally.pairs += written.pairs
+        self._tally.parked |= parked
 
     async def finish(self) -> None:
         """Look again at rows that were overtaken, and at those for which a parent has arrived."""
@@ -216,6 +230,7 @@ class RowsPass:
             verified_through=None,
             parked_rows=parked[:PARKED_ROWS_SHOWN_MAX],
             differences=tuple(tally.differences),
+            pairs=tally.pairs,
             lag_seconds=tally.lag_seconds,
             reconcile_owed=ledger.reconcile_owed(table),
             reconcile_only=ledger.is_untracked(table),

@@ -11,6 +11,7 @@ from dv_sync_pipeline.config import parse
 from dv_sync_pipeline.sync.ledger import Ledger
 from dv_sync_pipeline.sync.report import ParkedReason
 from dv_sync_pipeline_tests.worlds.memory import INACTIVE, row_id
+from dv_sync_pipeline_tests.worlds.memory_amenities import OFFERS, Amenities
 from dv_sync_pipeline_tests.worlds.memory_hotels import ENVIRONMENTS_YAML, TABLES_YAML, Hotels
 
 
@@ -359,3 +360,42 @@ def test_auto_reconciles_what_is_owed_and_follows_the_rest(hotels):
             return first.mode, (await engine.auto("hotel")).mode
 
     assert ("changes", "reconcile") == asyncio.run(ask())
+
+
+def test_pairs_of_named_rows_are_made_and_undone(tmp_path):
+    """A webhook tells of a pair; those of other rows are not looked at."""
+    world = Amenities(tmp_path)
+    hotels = [world.hotel(number) for number in (1, 2)]
+    amenities = [world.amenity(number) for number in (1, 2)]
+    for hotel in hotels:
+        world.primary.relate(OFFERS, hotel, amenities[0])
+    asyncio.run(world.sync())
+    for hotel in hotels:
+        world.primary.separate(OFFERS, hotel, amenities[0])
+        world.primary.relate(OFFERS, hotel, amenities[1])
+
+    async def ask():
+        async with world.open() as engine:
+            return await engine.rows("hotel", [hotels[0]])
+
+    report = asyncio.run(ask())
+
+    assert {(hotels[0], amenities[1]), (hotels[1], amenities[0])} == world.offered()
+    assert 2 == report.pairs
+
+
+def test_the_last_pair_of_a_row_is_undone(tmp_path):
+    """That the primary shows no pair of this row says nothing of all the others."""
+    world = Amenities(tmp_path)
+    hotel, amenity = world.hotel(1), world.amenity(1)
+    world.primary.relate(OFFERS, hotel, amenity)
+    asyncio.run(world.sync())
+    world.primary.separate(OFFERS, hotel, amenity)
+
+    async def ask():
+        async with world.open() as engine:
+            await engine.rows("hotel", [hotel])
+
+    asyncio.run(ask())
+
+    assert set() == world.offered()
