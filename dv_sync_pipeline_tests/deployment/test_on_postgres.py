@@ -70,6 +70,7 @@ def test_a_killed_run_gives_its_slot_back(estate):
             dg.job(name="killed")(lambda: None), status=dg.DagsterRunStatus.STARTED
         )
         slots = instance.event_log_storage
+        slots.initialize_concurrency_limit_to_default(POOL)
         slots.claim_concurrency_slot(POOL, killed.run_id, "step")
         held = slots.get_concurrency_info(POOL).active_run_ids
         instance.report_run_failed(killed)
