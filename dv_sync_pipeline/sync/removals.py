@@ -88,6 +88,8 @@ class _Remover:
         self._removed = Removed()
 
     async def remove(self, removals: Sequence[Removal]) -> Removed:
+        if not removals:
+            return self._removed
         if self._task.settings.deletes == "deactivate":
             self._check_state()
             await self._in_chunks(removals, self._deactivate)
