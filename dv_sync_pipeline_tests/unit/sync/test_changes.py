@@ -4,15 +4,18 @@ Whether both sides agree is judged by looking at the two environments, never by 
 """
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
 from dv_sync_pipeline.config import parse
 from dv_sync_pipeline.sync.ledger import Ledger
 from dv_sync_pipeline.sync.report import ParkedReason
-from dv_sync_pipeline_tests.worlds.memory import INACTIVE, row_id
+from dv_sync_pipeline.webapi.metadata import Column, ColumnKind
+from dv_sync_pipeline_tests.worlds.memory import INACTIVE, row_id, table
 from dv_sync_pipeline_tests.worlds.memory_amenities import OFFERS, Amenities
 from dv_sync_pipeline_tests.worlds.memory_hotels import ENVIRONMENTS_YAML, TABLES_YAML, Hotels
+from dv_sync_pipeline_tests.worlds.memory_pair import Pair
 
 
 @pytest.fixture
@@ -399,3 +402,132 @@ def test_the_last_pair_of_a_row_is_undone(tmp_path):
     asyncio.run(ask())
 
     assert set() == world.offered()
+
+
+def hotels_that_may_lose(tmp_path, max_removals):
+    """Six hotels on both sides, of which so many may go within an hour."""
+    setting = f"    key: code\n    max_removals: {max_removals}\n"
+    world = Hotels(tmp_path, tables_yaml=TABLES_YAML.replace("    key: code\n", setting, 1))
+    for number in range(1, 7):
+        world.hotel(number)
+    asyncio.run(world.sync())
+    return world
+
+
+def test_removals_in_small_portions_count_together(tmp_path):
+    """A mass delete that comes one row at a time waits for a person as well."""
+    hotels = hotels_that_may_lose(tmp_path, 2)
+    for number in (1, 2, 3):
+        hotels.primary.delete("hotel", row_id(200 + number))
+        report = follow(hotels)["hotel, removals"]
+
+    assert {3, 4, 5, 6} == titles(hotels).keys()
+    assert 1 == report.held
+    assert "1 of 4 rows would go after 2 within an hour, 2 are allowed" == report.held_because
+
+
+def test_removals_of_another_hour_do_not_count(tmp_path):
+    """The limit is one for each hour."""
+    hotels = hotels_that_may_lose(tmp_path, 2)
+    for number in (1, 2, 3):
+        hotels.primary.delete("hotel", row_id(200 + number))
+        follow(hotels)
+        hotels.clock.now += timedelta(minutes=61)
+
+    assert {4, 5, 6} == titles(hotels).keys()
+
+
+CHAIN_YAML = """\
+tables:
+  - {table: place, key: code, columns: [code], lookups: {parentid: place}}
+"""
+CIRCLE_YAML = """\
+tables:
+  - {table: hotel, key: code, columns: [code], lookups: {bestid: {table: room, deferred: true}}}
+  - {table: room, key: code, columns: [code], lookups: {hotelid: hotel}}
+"""
+
+
+def a_table(name, **lookups):
+    """A table with a code and lookups: column → table."""
+    pointing = [Column(column, ColumnKind.LOOKUP, targets=(to,)) for column, to in lookups.items()]
+    return table(name, [Column("code", ColumnKind.STRING), *pointing], key=["code"])
+
+
+def follow_pair(world):
+    """One round over all tables of a pair."""
+
+    async def ask():
+        async with world.open() as engine:
+            await engine.apply_changes(engine.tables_in_order)
+
+    asyncio.run(ask())
+
+
+def test_rows_of_one_table_that_look_each_other_up_arrive_at_once(tmp_path):
+    """A child before its parent in the feed; and a row is moved below another."""
+    world = Pair(tmp_path, CHAIN_YAML, [a_table("place", parentid="place")])
+    world.primary.put("place", row_id(1), code="ROOT")
+    asyncio.run(world.sync())
+    world.primary.put("place", row_id(3), code="CHILD", parentid=row_id(2))
+    world.primary.put("place", row_id(2), code="PARENT", parentid=row_id(1))
+
+    follow_pair(world)
+
+    shown = world.shown("place", "parentid")
+    assert {row_id(1): None, row_id(2): row_id(1), row_id(3): row_id(2)} == shown
+
+
+def test_a_lookup_that_closes_a_circle_is_set_in_the_same_round(tmp_path):
+    """A new hotel and its best room point to each other."""
+    tables = [a_table("hotel", bestid="room"), a_table("room", hotelid="hotel")]
+    world = Pair(tmp_path, CIRCLE_YAML, tables)
+    asyncio.run(world.sync())
+    world.primary.put("hotel", row_id(1), code="H", bestid=row_id(2))
+    world.primary.put("room", row_id(2), code="R", hotelid=row_id(1))
+
+    follow_pair(world)
+
+    assert {row_id(1): row_id(2)} == world.shown("hotel", "bestid")
+    assert {row_id(2): row_id(1)} == world.shown("room", "hotelid")
+
+
+def test_a_deferred_lookup_left_empty_is_set_when_its_parent_arrives(tmp_path):
+    """The second pass of a first load had to leave it out."""
+    tables = [a_table("hotel", bestid="room"), a_table("room", hotelid="hotel")]
+    world = Pair(tmp_path, CIRCLE_YAML, tables)
+    world.primary.put("hotel", row_id(1), code="H", bestid=row_id(2))
+    world.primary.put("room", row_id(2), code="R", hotelid=row_id(1))
+    refused = ("0x80040265", "not today")
+    world.secondary.refuse = lambda name, _write: refused if name == "room" else None
+    asyncio.run(world.sync())
+    assert {row_id(1): None} == world.shown("hotel", "bestid")
+
+    world.secondary.refuse = lambda _name, _write: None
+    world.primary.put("room", row_id(2), code="R2")
+    follow_pair(world)
+
+    assert {row_id(1): row_id(2)} == world.shown("hotel", "bestid")
+
+
+def test_a_long_lived_engine_asks_little(hotels):
+    """Who we are and what tables look like is remembered for some minutes, until an error."""
+    asked = []
+    describe = hotels.secondary.describe
+
+    async def counted(name):
+        asked.append(name)
+        return await describe(name)
+
+    hotels.secondary.describe = counted
+
+    async def ask():
+        async with hotels.open() as engine:
+            for _ in range(3):
+                await engine.changes("hotel")
+            hotels.clock.now += timedelta(minutes=6)
+            await engine.changes("hotel")
+
+    asyncio.run(ask())
+
+    assert ["property"] * 2 == asked
