@@ -65,6 +65,10 @@ class LiveRun:
             and self.ended - self.since < RESTART
         )
 
+    def led(self, leader: Leader) -> bool:
+        """It never gave up the lead, as it would have done whatever the error: it was killed."""
+        return self.run_id == leader.run_id
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -96,9 +100,10 @@ def judge(
     silent = {each.run_id for each in heard} - alive
     dead = frozenset(run.run_id for run in runs if _is_dead(run, alive, silent, now))
     coming = {run.run_id for run in runs if run.status is not Status.CANCELING} - dead
-    leads = leader if leader is not None and leader.run_id in alive else None
+    leads = leader if leader is not None and leader.run_id in alive & coming else None
     is_needed, because = _need(coming, leads, lead_time=lead_time, now=now)
-    if is_needed and not dead and last is not None and last.failed_at_once:
+    was_killed = bool(dead) or (leader is not None and last is not None and last.led(leader))
+    if is_needed and not was_killed and last is not None and last.failed_at_once:
         is_needed, because = _after_failure(last, now)
     return Verdict(dead, is_needed, because)
 

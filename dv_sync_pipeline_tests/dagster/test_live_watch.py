@@ -127,6 +127,13 @@ def test_what_was_killed_is_replaced_at_once_however_young():
     assert ({"a"}, True) == judged(a_run("a"), leader=a_leader("a", silent_seconds=9), last=last)
 
 
+def test_a_killed_leader_is_replaced_at_once_when_dagster_sees_it_first():
+    """Its code server tells at once that the process is gone; its heartbeat is still young."""
+    last = a_run("a", Status.FAILURE, since=ago(seconds=40), ended=ago(seconds=1))
+
+    assert (set(), True) == judged(leader=a_leader("a"), last=last)
+
+
 @pytest.fixture
 def instance():
     """A Dagster that forgets."""
