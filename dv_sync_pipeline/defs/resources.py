@@ -56,6 +56,9 @@ class Engine(Protocol):
     ) -> TableReport:
         """Reconcile one table if that is owed, else follow its changes."""
 
+    def parents_of(self, table: str) -> Collection[str]:
+        """Tables whose rows must be there before rows of this one can point to them."""
+
     async def changes(
         self, table: str, *, dry_run: bool = False, progress: ProgressListener = ...
     ) -> TableReport:

@@ -39,6 +39,7 @@ from dv_sync_pipeline.sync.turns import Turns
 from dv_sync_pipeline.sync.verification import verify
 from dv_sync_pipeline.webapi.client import Dataverse, connect
 from dv_sync_pipeline.webapi.metadata import TableSchema
+from dv_sync_pipeline.webapi.traffic import counted_apart
 
 __all__ = ["Connect", "Engine", "open_engine"]
 
@@ -89,6 +90,14 @@ class Engine:
     def tables_in_order(self) -> list[str]:
         """Every synchronized table, parents first; `ConfigurationError` on a cycle of keys."""
         return [table.table for table in in_dependency_order(self.configuration.tables)]
+
+    def parents_of(self, table: str) -> frozenset[str]:
+        """Every other synchronized table that it looks up, or is associated with."""
+        configuration = self.configuration.table(table)
+        lookups = configuration.lookups.values()
+        looked_up = {name for each in lookups for name in each.synchronized}
+        associated = {each.table for each in configuration.associations}
+        return frozenset(looked_up | associated) - {table}
 
     @property
     def tables_with_deferred_lookups(self) -> list[str]:
@@ -281,7 +290,10 @@ class Engine:
     async def _recorded(
         self, work: Awaitable[TableReport], table: str, *, mode: str
     ) -> TableReport:
-        return await recorded(work, ledger=self.ledger, clock=self.clock, table=table, mode=mode)
+        with counted_apart():
+            return await recorded(
+                work, ledger=self.ledger, clock=self.clock, table=table, mode=mode
+            )
 
     async def verify(self, table: str, *, progress: ProgressListener = _ignore) -> TableVerdict:
         """Compare one table on both sides; writes nothing anywhere."""
@@ -292,7 +304,7 @@ class Engine:
 
     async def _preview(self, table: str, progress: ProgressListener) -> TablePass:
         """A pass as if every other table had just been synchronized, deferred lookups included."""
-        for parent in sorted(self._parents(table)):
+        for parent in sorted(self.parents_of(table)):
             await self._assume_synchronized(parent)
         return await self._pass(table, self._assumed_links.__getitem__, progress, _whole)
 
@@ -320,14 +332,6 @@ class Engine:
 
     def _deferred(self, table: str) -> frozenset[str]:
         return deferred_lookups(self.configuration.tables).get(table, frozenset())
-
-    def _parents(self, table: str) -> frozenset[str]:
-        """Every other synchronized table that it looks up, or is associated with."""
-        configuration = self.configuration.table(table)
-        lookups = configuration.lookups.values()
-        looked_up = {name for each in lookups for name in each.synchronized}
-        associated = {each.table for each in configuration.associations}
-        return frozenset(looked_up | associated) - {table}
 
     def _parents_before(self, table: str) -> frozenset[str]:
         return parents_before(self.configuration.table(table), self._deferred(table))

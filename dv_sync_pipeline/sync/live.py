@@ -1,6 +1,7 @@
 """The live path: follows changes continuously and applies them in micro-batches.
 
-Start reading at `LiveLoop.follow`. Wake-ups come first, because somebody waits for them; in
+Start reading at `LiveLoop.follow`. Wake-ups come first, because somebody waits for them, and tables
+that do not need each other are done side by side, because a pass mostly waits for answers. In
 between the change feed of one table is polled, so that no stream of wake-ups starves it, and what
 no webhook told arrives within the polling interval. Belongs here: what is done next, and patience
 with what fails. Does not belong here: any step of a pass (the engine), who leads (`leadership.py`),
@@ -16,10 +17,11 @@ from random import Random
 from typing import Protocol
 
 from dv_sync_pipeline.errors import AccessError, SafetyError, UnreachableError
-from dv_sync_pipeline.sync.micro_batch import MicroBatch, micro_batches
+from dv_sync_pipeline.sync.micro_batch import MicroBatch, micro_batches, waves
 from dv_sync_pipeline.sync.patience import Patience
 from dv_sync_pipeline.sync.report import TableReport
 from dv_sync_pipeline.sync.wakeups import WakeUp
+from dv_sync_pipeline.webapi.together import together
 
 __all__ = ["Inbox", "LiveEngine", "LiveListener", "LiveLoop"]
 
@@ -53,6 +55,9 @@ class LiveEngine(Protocol):
     @property
     def tables_in_order(self) -> Sequence[str]:
         """Every synchronized table, parents first."""
+
+    def parents_of(self, table: str) -> Collection[str]:
+        """Tables whose rows must be there before rows of this one can point to them."""
 
     async def changes(self, table: str) -> TableReport:
         """Follow the change feed of a table to its end; list what is gone."""
@@ -135,10 +140,11 @@ class LiveLoop:
         ready = [t for t in self.engine.tables_in_order if not self._is_waiting(_rows_of(t))]
         wake_ups = self.inbox.wake_ups(WAKE_UPS_AT_ONCE_MAX, tables=ready)
         batches = micro_batches(wake_ups, order=ready)
-        for batch in batches:
+        for wave in waves(batches, parents_of=self.engine.parents_of):
             # An environment may have stopped to answer since, or the lead may be over.
-            if goes_on() and not self._is_waiting(_rows_of(batch.table)):
-                await self._apply(batch)
+            able = [batch for batch in wave if not self._is_waiting(_rows_of(batch.table))]
+            if goes_on():
+                await together([self._apply(batch) for batch in able])
         return bool(batches)
 
     async def _apply(self, batch: MicroBatch) -> None:

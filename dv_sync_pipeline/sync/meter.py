@@ -6,7 +6,7 @@ Belongs here: measuring it. Does not belong here: the report (`report.py`).
 from dv_sync_pipeline.sync.comparison import TablePass
 from dv_sync_pipeline.sync.drift_rules import describe
 from dv_sync_pipeline.sync.report import SynchronizedColumn
-from dv_sync_pipeline.webapi.client import Traffic
+from dv_sync_pipeline.webapi.traffic import Traffic
 
 __all__ = ["Meter"]
 

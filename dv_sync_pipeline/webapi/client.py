@@ -44,19 +44,19 @@ from dv_sync_pipeline.webapi.files import Piece
 from dv_sync_pipeline.webapi.metadata import Association, Column, TableSchema
 from dv_sync_pipeline.webapi.odata import API_PATH
 from dv_sync_pipeline.webapi.tables import TableSummary
+from dv_sync_pipeline.webapi.traffic import Traffic
 from dv_sync_pipeline.webapi.transport import (
     DEFAULT_PATIENCE,
     NO_PROXY,
     Clockwork,
     Patience,
-    Traffic,
     Transport,
     new_client,
     trust,
 )
 from dv_sync_pipeline.webapi.write import Message, Outcome, RowWrite
 
-__all__ = ["ChangePage", "Dataverse", "DataverseClient", "Identity", "Row", "Traffic", "connect"]
+__all__ = ["ChangePage", "Dataverse", "DataverseClient", "Identity", "Row", "connect"]
 
 Row: TypeAlias = dict[str, Any]
 """A row as it was read: property name (`Column.property_name`) → JSON value.

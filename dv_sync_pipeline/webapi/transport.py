@@ -25,6 +25,7 @@ from dv_sync_pipeline.errors import (
 from dv_sync_pipeline.webapi.odata import API_PATH
 from dv_sync_pipeline.webapi.origin import request_target
 from dv_sync_pipeline.webapi.signals import Signals, read_signals
+from dv_sync_pipeline.webapi.traffic import Traffic, TrafficCount
 from dv_sync_pipeline.webapi.verdict import Decision, Verdict, judge_answer, judge_failure
 
 __all__ = [
@@ -32,7 +33,6 @@ __all__ = [
     "NO_PROXY",
     "Clockwork",
     "Patience",
-    "Traffic",
     "Transport",
     "new_client",
     "request_failed",
@@ -52,29 +52,6 @@ _READ_HEADERS = {"If-None-Match": "null"}
 
 _KEEP_ALIVE_SECONDS = 4.0
 """Shorter than servers wait (uvicorn 5 s), so that none closes a connection as we write to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """What the conversation with an environment has cost so far; subtract two to get a run's."""
-
-    requests: int = 0
-    retries: int = 0
-    throttled_seconds: float = 0.0
-
-    def __sub__(self, earlier: "Traffic") -> "Traffic":
-        return Traffic(
-            self.requests - earlier.requests,
-            self.retries - earlier.retries,
-            self.throttled_seconds - earlier.throttled_seconds,
-        )
-
-    def __add__(self, other: "Traffic") -> "Traffic":
-        return Traffic(
-            self.requests + other.requests,
-            self.retries + other.retries,
-            self.throttled_seconds + other.throttled_seconds,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +157,7 @@ class Transport:
         self._slots = asyncio.Semaphore(requests_in_flight)
         self._clockwork = clockwork
         self._patience = patience
-        self._traffic = Traffic()
+        self._traffic = TrafficCount()
         self._has_answered = False
         self._latest_headers = httpx.Headers()
         self._held_until = clockwork.clock()
@@ -188,7 +165,7 @@ class Transport:
     @property
     def traffic(self) -> Traffic:
         """Requests so far."""
-        return self._traffic
+        return self._traffic.read()
 
     @property
     def signals(self) -> Signals:
@@ -339,7 +316,7 @@ class Transport:
     def _count(
         self, *, requests: int = 0, retries: int = 0, throttled_seconds: float = 0.0
     ) -> None:
-        self._traffic += Traffic(requests, retries, throttled_seconds)
+        self._traffic.add(Traffic(requests, retries, throttled_seconds))
 
     def _is_unreachable(self, verdict: Verdict) -> bool:
         return verdict.decision is Decision.NOT_REACHED and not self._has_answered

@@ -22,9 +22,10 @@ from dv_sync_pipeline.errors import (
 )
 from dv_sync_pipeline.sync.engine import Engine
 from dv_sync_pipeline.webapi.associations import Pair
-from dv_sync_pipeline.webapi.client import ChangePage, Identity, Row, Traffic
+from dv_sync_pipeline.webapi.client import ChangePage, Identity, Row
 from dv_sync_pipeline.webapi.dependents import DeleteRule, Dependent
 from dv_sync_pipeline.webapi.metadata import Association, Column, ColumnKind, Key, TableSchema
+from dv_sync_pipeline.webapi.traffic import Traffic
 from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, Reference, RowWrite
 
 ACTIVE, INACTIVE = 0, 1

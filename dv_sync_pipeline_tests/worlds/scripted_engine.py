@@ -178,6 +178,10 @@ class ScriptedEngine:
         self._tell(table, progress)
         return self._answer(f"rows of {table}", a_report(table, mode="rows", read=len(row_ids)))
 
+    def parents_of(self, table: str) -> Collection[str]:
+        """As `SYNC_YAML` says."""
+        return ("contoso_hotel",) if table == "contoso_room" else ()
+
     def reconcile_owed(self, table: str) -> str:
         """What was scripted as `owed by TABLE`; nothing otherwise."""
         return str(self.answers.get(f"owed by {table}", ""))

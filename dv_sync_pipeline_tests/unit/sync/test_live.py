@@ -39,6 +39,7 @@ class World:
         heard: what the listener was told.
         tables_in_order: parents first.
         random: spreads polls and waiting times.
+        meet: awaited by each pass over rows before it begins.
 
     """
 
@@ -53,6 +54,11 @@ class World:
     heard: list = field(default_factory=list)
     tables_in_order: tuple = ("hotel", "room")
     random: object = field(default_factory=Even)
+    meet: object = field(default=lambda: asyncio.sleep(0))
+
+    def parents_of(self, table):
+        """A room points to its hotel."""
+        return {"hotel"} if table == "room" else set()
 
     async def changes(self, table):
         """Follow the feed."""
@@ -60,6 +66,7 @@ class World:
 
     async def rows(self, table, row_ids):
         """Make rows equal."""
+        await self.meet()
         return self._do("rows", table, *row_ids)
 
     async def apply_changes(self, tables):
@@ -190,6 +197,18 @@ def test_parents_are_applied_before_children(world):
     assert ["hotel", "room"] == [table for _, table, _ in world.passes("rows")]
 
 
+def test_tables_that_do_not_need_each_other_are_applied_side_by_side(world):
+    """A pass mostly waits for answers; its neighbours need not wait with it."""
+    world.wake("hotel", "h")
+    world.wake("room", "r")
+    meeting = asyncio.Barrier(2)
+    world.meet = meeting.wait
+
+    world.follow()
+
+    assert [] == world.waiting()
+
+
 def test_removals_follow_when_all_rows_of_a_batch_are_done(world):
     """A room is moved before its old hotel goes."""
     world.gone = {("rows", "hotel"): 1}
@@ -301,7 +320,7 @@ def test_an_environment_that_does_not_answer_is_left_alone_by_all_tables(world):
 
 def test_the_rest_of_a_batch_waits_for_an_environment_that_does_not_answer(world):
     """Each table would wait for its own time-outs, one after the other."""
-    world.wake("hotel", "h")
+    world.wake("hotel", "h", kind=WakeUpKind.CREATE)
     world.wake("room", "r")
     world.trouble = {("rows", "hotel"): [UnreachableError("no answer")]}
     world.follow()
@@ -328,7 +347,7 @@ def test_wake_ups_of_tables_that_are_not_synchronized_any_more_are_forgotten(wor
 def test_the_lead_is_given_up_between_two_micro_batches(world):
     """What was not applied still waits for the successor."""
     world.pass_seconds = 1.0
-    world.wake("hotel", "h")
+    world.wake("hotel", "h", kind=WakeUpKind.CREATE)
     world.wake("room", "r")
     world.follow(seconds=0.5)
 
