@@ -12,7 +12,7 @@ import argparse
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -148,14 +148,21 @@ def survive(pair: FollowedPair, *, seconds: float, per_second: float, seed: int)
 
 
 def kill_at_random(pair: FollowedPair, *, seconds: float, random: Random) -> Counter[str]:
-    """For so long; what was killed, how often."""
+    """For so long; what was killed, how often. In every round each is killed, in another order."""
     kills: Counter[str] = Counter()
     end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > _PAUSE_SECONDS[1]:
-        time.sleep(min(random.uniform(*_PAUSE_SECONDS), left))
-        victim = random.choice(VICTIMS)
+    for victim in _rounds(random):
+        pause = random.uniform(*_PAUSE_SECONDS)
+        if time.monotonic() + pause >= end:
+            return kills
+        time.sleep(pause)
         kills[victim] += _KILL[victim](pair, random)
-    return kills
+    raise AssertionError("rounds never end")
+
+
+def _rounds(random: Random) -> Iterator[str]:
+    while True:
+        yield from random.sample(VICTIMS, len(VICTIMS))
 
 
 def _kill_live_run(pair: FollowedPair, _random: Random) -> bool:
