@@ -111,16 +111,9 @@ def _build_follow_feeds(
         look = _Look(context, FeedCursor.read(context.cursor))
         asyncio.run(look.ask(configuration, open_engine))
         context.update_cursor(look.cursor.model_dump_json())
-        if not look.news:
+        find = look.find()
+        if find is None:
             return dg.SkipReason("No table has changed.")
-        find = Find(
-            job=APPLY_CHANGES,
-            mode=Mode.changes,
-            tables=look.news.keys(),
-            facts=list(look.news.values()),
-            because=f"Changes in {', '.join(sorted(look.news))}",
-            started_by="change feeds",
-        )
         return request(find, configuration=configuration, instance=context.instance)
 
     return follow_feeds
@@ -144,6 +137,19 @@ class _Look:
                 if not await self._ask_in_time(table, engine, seconds=until - time.monotonic()):
                     return
         self.cursor = FeedCursor()
+
+    def find(self) -> Find | None:
+        """What a run is to be started for."""
+        if not self.news:
+            return None
+        return Find(
+            job=APPLY_CHANGES,
+            mode=Mode.changes,
+            tables=self.news.keys(),
+            facts=list(self.news.values()),
+            because=f"Changes in {', '.join(sorted(self.news))}",
+            started_by="change feeds",
+        )
 
     async def _ask_in_time(self, table: str, engine: Engine, *, seconds: float) -> bool:
         if seconds <= 0:
