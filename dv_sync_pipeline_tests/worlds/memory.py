@@ -8,7 +8,7 @@ as SQL does, state cannot be set by a create, a bad row is refused alone, lookup
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -273,12 +273,11 @@ class MemoryDataverse:
         ]
         pages = [ChangePage(rows[n : n + ROWS_PER_PAGE], (), "") for n in _steps(rows)]
         pages += [ChangePage((), deleted[n : n + ROWS_PER_PAGE], "") for n in _steps(deleted)]
-        for page in pages:
+        *others, last = pages or [ChangePage((), (), "")]
+        for page in (*others, replace(last, token=closing)):
             self.requests += 1
-            yield page
             await self.pause()
-        self.requests += not pages
-        yield ChangePage((), (), closing)
+            yield page
 
     def _changed(self, table_name: str, since: int) -> list[str]:
         versions = {id_: row["versionnumber"] for id_, row in self.rows[table_name].items()}

@@ -12,7 +12,7 @@ from dv_sync_pipeline_tests.worlds.memory import INACTIVE, Boundary, Killed, row
 from dv_sync_pipeline_tests.worlds.memory_hotels import Hotels
 
 STEPS_MAX = 400
-PARTS = 4
+PARTS = 8
 """Each test takes every so-manieth step, so that none of them takes long."""
 
 AFTER_THE_LEASE = timedelta(minutes=1)
@@ -23,7 +23,7 @@ def changed(tmp_path_factory):
     """A world to make copies of: synchronized, then one change of every kind in the primary."""
     hotels = Hotels(tmp_path_factory.mktemp("crashes") / "original")
     brand = hotels.brand(1)
-    for number in range(1, 6):
+    for number in range(1, 4):
         hotels.hotel(number)
         hotels.room(number, 1)
     hotels.hotel(6, name="x" * 21)
@@ -79,12 +79,10 @@ def test_the_undisturbed_pass_shows_every_change(changed, tmp_path):
     assert {
         row_id(201): "Changed",
         row_id(202): "Inn",
-        row_id(204): "Inn",
-        row_id(205): "Inn",
         row_id(206): "Mended",
         row_id(207): "Inn",
         row_id(900): "Adopted",
     } == titles
-    assert {row_id(number) for number in (1101, 1201, 1401, 1501, 1601, 1701)} == set(
+    assert {row_id(number) for number in (1101, 1201, 1601, 1701)} == set(
         hotels.secondary.rows["room"]
     )
