@@ -33,6 +33,9 @@ from dv_sync_pipeline.redact import redact
 
 __all__ = ["dv_sync", "main", "run"]
 
+PRIVATE = 0o077
+"""The permissions that new files lack: those of everybody but their owner."""
+
 INTERRUPTED = 130
 """What shells expect of a command that Ctrl-C ended: 128 + SIGINT."""
 
@@ -73,7 +76,11 @@ for _command in _COMMANDS:
 
 
 def main() -> NoReturn:
-    """The console script `dv-sync`."""
+    """The console script `dv-sync`.
+
+    Whatever it and its children write is for their user alone (RELIABILITY 5).
+    """
+    os.umask(PRIVATE)
     sys.exit(run(sys.argv[1:], Surroundings(variables=os.environ)))
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 import httpx
 
@@ -36,6 +37,8 @@ HOST = "127.0.0.1"
 START_SECONDS_MAX = 90.0
 STOP_SECONDS_MAX = 10.0
 _POLL_SECONDS = 0.2
+_PRIVATE = 0o077
+"""Databases and logs hold keys of rows: they are for their owner alone (RELIABILITY 5)."""
 _LOG_LINES_SHOWN = 15
 
 _WORKSPACE = """\
@@ -121,7 +124,8 @@ def running_dagster(
     environment = {**variables, "DAGSTER_HOME": str(home)}
     code_port = _free_port()
     workspace = home / "workspace.yaml"
-    workspace.write_text(_WORKSPACE.format(host=HOST, port=code_port), encoding="utf-8")
+    with _open_private(workspace) as file:
+        file.write(_WORKSPACE.format(host=HOST, port=code_port).encode())
     _prepare_database(environment)
     services: list[Service] = []
     try:
@@ -173,7 +177,7 @@ def _webserver(port: int, workspace: Path) -> list[str]:
 def _prepare_database(environment: Mapping[str, str]) -> None:
     command = [sys.executable, "-m", "dagster", "instance", "migrate"]
     done = subprocess.run(  # noqa: S603 - our own command
-        command, env=environment, capture_output=True, text=True, check=False
+        command, env=environment, capture_output=True, text=True, check=False, umask=_PRIVATE
     )
     if done.returncode != 0:
         raise UnreachableError("Dagster's database cannot be prepared", why=redact(done.stderr))
@@ -183,7 +187,7 @@ def _start(
     name: str, arguments: Sequence[str], *, home: Path, environment: Mapping[str, str]
 ) -> Service:
     log = home / f"{name.replace(' ', '-')}.log"
-    with log.open("wb") as output:
+    with _open_private(log) as output:
         process = subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, "-m", *arguments],
             env=environment,
@@ -191,8 +195,14 @@ def _start(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=_PRIVATE,
         )
     return Service(name, process, log)
+
+
+def _open_private(file: Path) -> IO[bytes]:
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    return os.fdopen(descriptor, "wb")
 
 
 def _stop(services: Sequence[Service]) -> None:
