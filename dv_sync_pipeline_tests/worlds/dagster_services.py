@@ -27,7 +27,11 @@ ROWS = 60
 _LAUNCH = """mutation($p: ExecutionParams!) {
   launchRun(executionParams: $p) { __typename ... on LaunchRunSuccess { run { runId } } }
 }"""
-_RUN = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status tags { key value } } } }"
+_RUN = """query($id: ID!) { runOrError(runId: $id) { ... on Run {
+  status
+  tags { key value }
+  eventConnection { events { ... on MessageEvent { message } } }
+} } }"""
 _INSTIGATORS = """query($r: RepositorySelector!) {
   repositoryOrError(repositorySelector: $r) { ... on Repository {
     schedules { name scheduleState { status } }
@@ -75,7 +79,13 @@ class Ui:
         while (status := self._run(run_id)["status"]) not in {"SUCCESS", "FAILURE", "CANCELED"}:
             assert time.monotonic() < deadline, status
             time.sleep(0.2)
+        if status != "SUCCESS":
+            print(*self._messages(run_id), sep="\n")  # noqa: T201 - for whoever reads the failure
         return status
+
+    def _messages(self, run_id: str) -> list[str]:
+        events = self._run(run_id)["eventConnection"]["events"]
+        return [event["message"] for event in events if "message" in event]
 
     def tags(self, run_id: str) -> dict[str, str]:
         """The tags of a run."""
@@ -138,8 +148,11 @@ def running_estate(
 
 
 def _variables(emulator: RunningEmulator, postgres: Postgres) -> dict[str, str]:
-    with emulator.sync_yaml.open("a") as file:
-        file.write("\nledger: ${DV_SYNC_LEDGER}\n")
+    text = emulator.sync_yaml.read_text()
+    # A live run would occupy one of the workers whose work the tests count.
+    assert "\nlive: true\n" in text
+    text = text.replace("\nlive: true\n", "\nlive: false\n")
+    emulator.sync_yaml.write_text(f"{text}\nledger: ${{DV_SYNC_LEDGER}}\n")
     database = f"dagster_{uuid4().hex}"
     postgres.run(f"CREATE DATABASE {database}")
     return {
