@@ -33,7 +33,13 @@ from dv_sync_pipeline.sync.ordering import in_dependency_order
 from dv_sync_pipeline.sync.reconcile import plan, reconcile, remove_gone
 from dv_sync_pipeline.sync.recording import recorded
 from dv_sync_pipeline.sync.remembering import Remembered
-from dv_sync_pipeline.sync.report import Progress, ProgressListener, TableReport, TableVerdict
+from dv_sync_pipeline.sync.report import (
+    ParkedReason,
+    Progress,
+    ProgressListener,
+    TableReport,
+    TableVerdict,
+)
 from dv_sync_pipeline.sync.second_pass import plan_deferred_lookups, set_deferred_lookups
 from dv_sync_pipeline.sync.turns import Turns
 from dv_sync_pipeline.sync.verification import verify
@@ -172,7 +178,8 @@ class Engine:
     ) -> TableReport:
         async with self._forgetting():
             task = await self._touching(table, progress)
-            return await follow_changes(task, await self._feed(table), dry_run=dry_run)
+            report = await follow_changes(task, await self._feed(table), dry_run=dry_run)
+        return self._reconsidered(report)
 
     async def rows(
         self, table: str, row_ids: Collection[str], *, progress: ProgressListener = _ignore
@@ -188,7 +195,8 @@ class Engine:
         self, table: str, row_ids: Collection[str], progress: ProgressListener
     ) -> TableReport:
         async with self._forgetting():
-            return await reread_rows(await self._touching(table, progress), row_ids)
+            report = await reread_rows(await self._touching(table, progress), row_ids)
+        return self._reconsidered(report)
 
     async def woken_rows(self, table: str, *, progress: ProgressListener = _ignore) -> TableReport:
         """Make those rows of one table equal that wake-ups speak of, and settle the wake-ups."""
@@ -371,6 +379,12 @@ class Engine:
         except DvSyncError:
             self._lately.forget()
             raise
+
+    def _reconsidered(self, report: TableReport) -> TableReport:
+        """A refusal that says nothing of a row may come of a table that looks otherwise by now."""
+        if any(row.reason is ParkedReason.REFUSED for row in report.parked_rows):
+            self._lately.forget()
+        return report
 
     async def _pass(
         self,

@@ -510,22 +510,43 @@ def test_a_deferred_lookup_left_empty_is_set_when_its_parent_arrives(tmp_path):
     assert {row_id(1): row_id(2)} == world.shown("hotel", "bestid")
 
 
-def test_a_long_lived_engine_asks_little(hotels):
-    """Who we are and what tables look like is remembered for some minutes, until an error."""
-    asked = []
-    describe = hotels.secondary.describe
+def descriptions_of(environment):
+    """Every question what a table looks like, from now on."""
+    asked, describe = [], environment.describe
 
     async def counted(name):
         asked.append(name)
         return await describe(name)
 
-    hotels.secondary.describe = counted
+    environment.describe = counted
+    return asked
+
+
+def test_a_long_lived_engine_asks_little(hotels):
+    """Who we are and what tables look like is remembered for some minutes, until an error."""
+    asked = descriptions_of(hotels.secondary)
 
     async def ask():
         async with hotels.open() as engine:
             for _ in range(3):
                 await engine.changes("hotel")
             hotels.clock.now += timedelta(minutes=6)
+            await engine.changes("hotel")
+
+    asyncio.run(ask())
+
+    assert ["property"] * 2 == asked
+
+
+def test_a_table_is_looked_at_again_when_it_refuses_what_it_used_to_take(hotels):
+    """A column may have been removed meanwhile."""
+    asked = descriptions_of(hotels.secondary)
+    hotels.secondary.refuse = lambda _table, _write: ("0x80048d19", "undeclared property title")
+    hotels.hotel(1, name="Refused")
+
+    async def ask():
+        async with hotels.open() as engine:
+            await engine.changes("hotel")
             await engine.changes("hotel")
 
     asyncio.run(ask())
