@@ -11,6 +11,7 @@ Belongs here: the measurement and its table. Does not belong here: what a log sa
 
 import argparse
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -190,7 +191,7 @@ def _add_row(
     rate: float,
 ) -> None:
     seconds = [each.seconds for each in measured.arrivals]
-    table.add_row(
+    cells = (
         path,
         webhooks,
         f"{rate:g}",
@@ -205,6 +206,8 @@ def _add_row(
         str(measured.throttled),
         f"{measured.written.late_seconds:.2f}",
     )
+    table.add_row(*cells)
+    sys.stderr.write(" | ".join(cells) + "\n")  # the whole may take an hour
 
 
 def target(pair: FollowedPair, *, path: str, webhooks: str) -> Target:

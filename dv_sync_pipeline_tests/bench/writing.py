@@ -175,7 +175,9 @@ async def _write_all(sync_yaml: Path, per_second: float, seconds: float, seed: i
         table: [row[f"{table}id"] for row in primary.rows(table)]  # all columns: it is done once
         for table in MARKED
     }
-    hand = Hand(rows, random=Random(seed), first=time.time_ns() // 1_000_000)
+    first = time.time_ns() // 1_000_000
+    # Its own ids and numbers, though others have written with the same seed before.
+    hand = Hand(rows, random=Random(f"{seed} {first}"), first=first)
     folder = sync_yaml.parent
     async with httpx.AsyncClient(
         base_url=f"{primary.settings['url']}/api/data/v9.2/",
