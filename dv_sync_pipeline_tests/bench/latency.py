@@ -54,7 +54,7 @@ _UNTOLD = {"half-dropped", "none"}
 
 _COLUMNS = (
     *("path", "webhooks", "changes/s", "changes", "p50", "p95", "p99", "max", "required"),
-    *("lost", "stale", "twice", "wake-ups", "requests/s", "429", "sent late"),
+    *("lost", "stale", "twice", "wake-ups", "requests/s", "429", "sent late", "refused"),
 )
 
 
@@ -205,6 +205,7 @@ def _add_row(
         f"{measured.requests / measured.lasted_seconds:.1f}",
         str(measured.throttled),
         f"{measured.written.late_seconds:.2f}",
+        str(measured.written.refused),
     )
     table.add_row(*cells)
     sys.stderr.write(" | ".join(cells) + "\n")  # the whole may take an hour

@@ -38,6 +38,7 @@ MARKED = {
 
 ROOM_FOLLOWS_SECONDS = 3.0
 DELETED_AFTER_SECONDS = 20.0
+_DONE, _REFUSED = {200, 201, 204}, {404, 429}
 _SETS = {table: f"{table}s" for table in MARKED}
 
 
@@ -146,6 +147,11 @@ class Written:
     statuses: Counter[int] = field(default_factory=Counter)
     late_seconds: float = 0.0
 
+    @property
+    def refused(self) -> int:
+        """Requests that changed nothing: too many for the environment, and what built upon them."""
+        return sum(self.statuses[status] for status in _REFUSED)
+
 
 async def write(
     client: httpx.AsyncClient, hand: Hand, *, per_second: float, seconds: float
@@ -206,12 +212,12 @@ def writing(
 
 
 def result_of(process: "subprocess.Popen[str]") -> Written:
-    """What it has written, once it has ended; every change must have been accepted."""
+    """What it has written, once it has ended; nothing else may have gone wrong."""
     output, _ = process.communicate()
     assert process.returncode == 0, "the process that writes has failed"
     document = json.loads(output)
     statuses = Counter({int(status): count for status, count in document["statuses"].items()})
-    assert set(statuses) <= {200, 201, 204}, statuses
+    assert set(statuses) <= _DONE | _REFUSED, statuses
     return Written(statuses, document["late_seconds"])
 
 
