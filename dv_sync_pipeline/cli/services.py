@@ -167,7 +167,8 @@ def wait_for_any(services: Sequence[Service]) -> None:
 
 def _code_server(port: int) -> list[str]:
     module = ("-m", "dv_sync_pipeline.definitions", "--location-name", "dv_sync_pipeline")
-    return ["dagster", "code-server", "start", *module, "-h", HOST, "-p", str(port)]
+    # `code-server start` would outlive the death of the server that it keeps as a child.
+    return ["dagster", "api", "grpc", *module, "-h", HOST, "-p", str(port)]
 
 
 def _webserver(port: int, workspace: Path) -> list[str]:
