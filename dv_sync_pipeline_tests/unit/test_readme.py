@@ -1,11 +1,9 @@
 """The README is the product's face: what it shows can be typed, and works."""
 
 import re
-import shlex
 from pathlib import Path
 
 import click
-import pytest
 
 from dv_sync_pipeline import config
 from dv_sync_pipeline.cli import dv_sync
@@ -16,25 +14,6 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 def blocks(language: str) -> list[str]:
     """The code blocks in this language."""
     return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
-
-
-def shown_commands() -> list[str]:
-    """Every `dv-sync` command line of the README, without what stands before and after it."""
-    lines = "\n".join(blocks("sh")).splitlines()
-    return [
-        match["command"]
-        for line in lines
-        if (match := re.search(r"(?P<command>dv-sync [^&#]*)", line))
-    ]
-
-
-@pytest.mark.parametrize("line", shown_commands())
-def test_a_command_of_the_readme_can_be_typed(line):
-    """Each command line is understood by the command that it names."""
-    name, *arguments = shlex.split(line)[1:]
-    command = dv_sync.commands[name]
-
-    command.make_context(name, arguments)
 
 
 def test_the_table_of_commands_is_complete():
