@@ -1,0 +1,199 @@
+"""Dagster's UI and the status page, as a person sees them on the demo.
+
+Each test leaves a picture. Those of the README are taken by these tests, into the folder that
+DV_SYNC_PICTURES names: python -m dv_sync_pipeline_tests.browser.take_pictures.
+
+What a page claims is asked for behind it as well, over GraphQL or in the environments.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright", reason="playwright is not installed: pip install -e '.[develop]'")
+
+from dv_sync_pipeline_tests.browser.demo import (
+    CHROMIUM,
+    PHONE,
+    browser_page,
+    running_demo,
+)
+
+pytestmark = [
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="no chromium: apt-get install chromium"),
+]
+
+ROOMS = 200
+SYNCHRONIZED = 10
+"""Five tables and their removals."""
+_NODES = "[class*=AssetNode_assetNodeContainer]"
+_GREEN_NODES = """([nodes, expected]) => [...document.querySelectorAll(nodes)].filter(node =>
+  [node, ...node.querySelectorAll("*")].some(each => {
+    const [red, green] = getComputedStyle(each).borderTopColor.match(/[0-9.]+/g).map(Number);
+    return green > red + 50;
+  })).length >= expected"""
+_EDGES = """{ assetNodes { assetKey { path } dependencyKeys { path } } }"""
+_MATERIALIZED = """query($k: AssetKeyInput!) { assetOrError(assetKey: $k) { ... on Asset {
+  assetMaterializations(limit: 1) { runId metadataEntries { label
+    ... on MarkdownMetadataEntry { mdStr } } } } } }"""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """Synchronized, and a live run applies changes."""
+    with running_demo(tmp_path_factory.mktemp("demo"), rows=ROOMS) as demo:
+        yield demo
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """One browser for all pages."""
+    with browser_page() as page:
+        yield page
+
+
+@pytest.fixture
+def page(browser):
+    """A page on which nothing went wrong."""
+    wrong = []
+
+    def note(error):
+        wrong.append(str(error))
+
+    browser.on("pageerror", note)
+    yield browser
+    browser.remove_listener("pageerror", note)
+    assert wrong == []
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory):
+    """Takes a picture of a page under a name."""
+    folder = Path(os.environ.get("DV_SYNC_PICTURES") or tmp_path_factory.mktemp("pictures"))
+
+    def take(page, name):
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=folder / f"{name}.png")
+
+    return take
+
+
+def left_edges(page, table):
+    """Where the boxes of a table begin: its origin, its copy and its removals, from the left."""
+    boxes = page.locator(_NODES).filter(has=page.get_by_text(table, exact=True))
+    boxes.nth(2).wait_for()
+    return sorted(box.bounding_box()["x"] for box in boxes.all())
+
+
+def last_materialization(demo, table):
+    """The youngest materialization of the copy of a table."""
+    key = {"path": ["secondary", table]}
+    (found,) = demo.ui.ask(_MATERIALIZED, k=key)["assetOrError"]["assetMaterializations"]
+    return found
+
+
+def test_the_lineage_shows_hotels_before_rooms_and_the_removals_the_other_way(demo, page, picture):
+    """In the edges, and in where the boxes stand: time goes from left to right."""
+    page.goto(f"{demo.url}/asset-groups")
+    page.get_by_text("Hide navigation").click()
+    hotel, room = left_edges(page, "contoso_hotel"), left_edges(page, "contoso_room")
+    page.wait_for_function(_GREEN_NODES, arg=[_NODES, SYNCHRONIZED])
+    picture(page, "lineage")
+    edges = {
+        "/".join(node["assetKey"]["path"]): {
+            "/".join(key["path"]) for key in node["dependencyKeys"]
+        }
+        for node in demo.ui.ask(_EDGES)["assetNodes"]
+    }
+
+    assert "secondary/contoso_hotel" in edges["secondary/contoso_room"]
+    assert "removals/contoso_room" in edges["removals/contoso_hotel"]
+    assert hotel[1] < room[1]
+    assert room[2] < hotel[2]
+
+
+def test_one_click_materializes_a_table(demo, page, picture):
+    """And the page of the run ends with what came of it."""
+    page.goto(f"{demo.url}/assets/secondary/contoso_brand")
+    page.get_by_role("button", name="Materialize").first.click()
+    page.get_by_text("Launched run").wait_for()
+    page.goto(f"{demo.url}/runs")
+    page.locator("a[href^='/runs/']").first.click()
+    run_id = page.url.rpartition("/")[2].partition("?")[0]
+    status = demo.ui.wait_for(run_id)
+    page.get_by_text("RUN_SUCCESS").first.wait_for()
+    page.get_by_placeholder("Filter…").fill("contoso_brand: ")
+    page.get_by_text("contoso_brand: follows the changes").first.wait_for()
+    picture(page, "run")
+
+    assert status == "SUCCESS"
+    assert last_materialization(demo, "contoso_brand")["runId"] == run_id
+
+
+def test_a_run_that_fails_shows_its_reason(demo, page, picture):
+    """What, where, why and how to mend it, in the log of the run."""
+    demo.secondary.send(
+        "DELETE",
+        "/EntityDefinitions(LogicalName='contoso_rateplan')"
+        "/Attributes(LogicalName='contoso_terms')",
+    )
+    run_id = demo.ui.launch("reconcile_all", "secondary/contoso_rateplan")
+    status = demo.ui.wait_for(run_id)
+    page.goto(f"{demo.url}/runs/{run_id}")
+    page.get_by_placeholder("Filter…").fill("contoso_terms")
+    page.get_by_text("has no column contoso_terms any more").first.wait_for()
+    picture(page, "failed-run")
+
+    assert status == "FAILURE"
+
+
+def test_a_parked_row_is_a_table_on_the_page_of_its_table(demo, page, picture):
+    """With the reason: a hotel without a code has no key by which it could be matched."""
+    demo.primary.send("POST", "/contoso_hotels", json={"contoso_name": "Bates Motel"})
+    demo.ui.wait_for(demo.ui.launch("reconcile_all", "secondary/contoso_hotel"))
+    page.goto(f"{demo.url}/assets/secondary/contoso_hotel?view=events")
+    page.get_by_text("parked_rows").first.wait_for()
+    picture(page, "table")
+    entries = {
+        each["label"]: each
+        for each in last_materialization(demo, "contoso_hotel")["metadataEntries"]
+    }
+
+    assert "| missing key |" in entries["parked_rows"]["mdStr"]
+
+
+def test_the_columns_of_a_table_show_their_types_and_origins(demo, page, picture):
+    """Which sync.yaml does not know: the first run has asked for them."""
+    page.goto(f"{demo.url}/assets/secondary/contoso_room")
+    page.get_by_text("whole number").first.wait_for()
+    picture(page, "columns")
+
+    assert page.get_by_text("contoso_hotelid").count() > 0
+
+
+def test_the_automation_page_lists_schedule_and_sensors(demo, page, picture):
+    """All of them running, without a click."""
+    page.goto(f"{demo.url}/automation")
+    page.get_by_text("nightly_reconciliation").first.wait_for()
+    picture(page, "automation")
+
+    assert {
+        "nightly_reconciliation",
+        "keep_live",
+        "report_failed_runs",
+        "deliver_alerts",
+    } <= demo.ui.running_instigators()
+
+
+def test_the_status_page_fits_a_phone(demo, page, picture):
+    """Each table in one line, and nothing to be pushed sideways."""
+    page.set_viewport_size(PHONE)
+    page.goto(demo.status_page)
+    page.get_by_text("contoso_room").first.wait_for()
+    picture(page, "status-page")
+    width = page.evaluate("document.documentElement.scrollWidth")
+    page.set_viewport_size({"width": 1800, "height": 900})
+
+    assert width <= PHONE["width"]
