@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -121,30 +122,27 @@ def measure(arguments: Sequence[str]) -> Table:
 
 def survive(pair: FollowedPair, *, seconds: float, per_second: float, seed: int) -> Verdict:
     """Kill at random while changes go on, wait until they have arrived, and look."""
-    judge = Judge(pair.emulator.sync_yaml)
-    before, runs_before = _fences(judge), {run.run_id for run in pair.runs()}
-    pair.forget()
-    sync_yaml = pair.emulator.sync_yaml
-    with writing(sync_yaml, per_second=per_second, seconds=seconds, seed=seed) as process:
-        kills = kill_at_random(pair, seconds=seconds, random=Random(seed))
-        result_of(process)
-    wait_for_arrivals(pair, seconds=SETTLES_SECONDS_MAX)
-    after = _fences(judge)
-    primary, secondary = pair.commits(pair.primary), pair.commits(pair.secondary)
-    arrived = arrivals(primary, secondary)
-    verdict = Verdict(
-        changes=len(arrived),
-        kills=kills,
-        seconds=[each.seconds for each in arrived],
-        lost=sum(each.at is None for each in arrived),
-        stale=stale_writes(secondary),
-        repeated=repeated_creates(secondary),
-        differing=_differing(judge, foreign=before.foreign),
-        broken_fences=_broken(before, after),
-        other_runs=_other_runs(pair, runs_before),
-    )
-    judge.close()
-    return verdict
+    with closing(Judge(pair.emulator.sync_yaml)) as judge:
+        before, runs_before = _fences(judge), {run.run_id for run in pair.runs()}
+        pair.forget()
+        sync_yaml = pair.emulator.sync_yaml
+        with writing(sync_yaml, per_second=per_second, seconds=seconds, seed=seed) as process:
+            kills = kill_at_random(pair, seconds=seconds, random=Random(seed))
+            result_of(process)
+        wait_for_arrivals(pair, seconds=SETTLES_SECONDS_MAX)
+        primary, secondary = pair.commits(pair.primary), pair.commits(pair.secondary)
+        arrived = arrivals(primary, secondary)
+        return Verdict(
+            changes=len(arrived),
+            kills=kills,
+            seconds=[each.seconds for each in arrived],
+            lost=sum(each.at is None for each in arrived),
+            stale=stale_writes(secondary),
+            repeated=repeated_creates(secondary),
+            differing=_differing(judge, foreign=before.foreign),
+            broken_fences=_broken(before, _fences(judge)),
+            other_runs=_other_runs(pair, runs_before),
+        )
 
 
 def kill_at_random(pair: FollowedPair, *, seconds: float, random: Random) -> Counter[str]:

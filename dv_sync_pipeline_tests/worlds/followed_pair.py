@@ -80,11 +80,13 @@ class FollowedPair:
 
     def commits(self, environment: Environment) -> list[dict[str, Any]]:
         """What was written in it since its log was emptied, in order."""
-        return self._log(environment, "commits")
+        commits: list[dict[str, Any]] = environment.control("GET", "/commits").json()["commits"]
+        return commits
 
     def requests(self, environment: Environment) -> list[dict[str, Any]]:
         """What it was asked since its log was emptied, in order."""
-        return self._log(environment, "requests")
+        requests: list[dict[str, Any]] = environment.control("GET", "/requests").json()["requests"]
+        return requests
 
     def forget(self) -> None:
         """Empty all logs of the emulator."""
@@ -94,10 +96,7 @@ class FollowedPair:
 
     def arm(self, faults: Sequence[Mapping[str, Any]]) -> None:
         """Make these things go wrong in the primary."""
-        plan = {"seed": 1, "faults": list(faults)}
-        url = f"{self.primary.settings['url']}/control/faults"
-        answer = httpx.post(url, json=plan, verify=str(self.emulator.ca_file), trust_env=False)
-        answer.raise_for_status()
+        self.primary.control("POST", "/faults", json={"seed": 1, "faults": list(faults)})
 
     def wake_ups_stored(self) -> int:
         """How many the gateway has stored since it was started."""
@@ -139,16 +138,6 @@ class FollowedPair:
     def runs(self) -> list[dg.DagsterRun]:
         """All that Dagster knows of, the youngest first."""
         return list(self.instance.get_runs())
-
-    def _log(self, environment: Environment, name: str) -> list[dict[str, Any]]:
-        answer = httpx.get(
-            f"{environment.settings['url']}/control/{name}",
-            verify=str(self.emulator.ca_file),
-            timeout=60,
-            trust_env=False,
-        )
-        entries: list[dict[str, Any]] = answer.raise_for_status().json()[name]
-        return entries
 
 
 @contextmanager

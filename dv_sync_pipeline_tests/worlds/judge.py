@@ -101,9 +101,10 @@ class Environment:
         answer.raise_for_status()
         return answer
 
-    def control(self, method: str, path: str) -> None:
-        """Pull a lever of the emulator."""
-        self._http.request(method, f"{self.settings['url']}/control{path}").raise_for_status()
+    def control(self, method: str, path: str, **arguments: object) -> httpx.Response:
+        """Pull a lever of the emulator; it must give way."""
+        url = f"{self.settings['url']}/control{path}"
+        return self._http.request(method, url, **arguments).raise_for_status()
 
     def update(self, table: str, row_id: str, values: dict) -> None:
         """Change a row that exists, as a user of the environment would."""
