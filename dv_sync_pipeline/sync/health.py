@@ -20,6 +20,9 @@ from dv_sync_pipeline.sync.wakeups import WaitingWakeUps
 __all__ = ["Health", "State", "TableHealth", "health", "health_of_tables"]
 
 
+_MAKES_UP_FOR_ALL = "reconcile"
+
+
 class State(StrEnum):
     """The one word for a table."""
 
@@ -61,8 +64,17 @@ class TableHealth:
 
     @property
     def failure(self) -> str:
-        """Why the table is stopped; "" when its last pass was completed."""
-        return self.passes[-1].failure if self.passes else ""
+        """Why the table is stopped; "" when the last pass of every kind was completed.
+
+        A quiet look at the change feed does not make up for a reconcile that failed; a reconcile
+        makes up for everything.
+        """
+        later: set[str] = set()
+        for done in reversed(self.passes):
+            if done.failure and later.isdisjoint({done.mode, _MAKES_UP_FOR_ALL}):
+                return done.failure
+            later.add(done.mode)
+        return ""
 
     @property
     def state(self) -> State:

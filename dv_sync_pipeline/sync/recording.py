@@ -38,7 +38,7 @@ async def recorded(
         ledger.record_pass(Pass(table, mode, began, seconds, failure=redact(str(error))))
         raise
     done = _pass(report, began)
-    if done.mode in _RARE or done.differences or _has_failed(ledger, table):
+    if done.mode in _RARE or done.differences or _has_failed(ledger, table, mode=done.mode):
         ledger.record_pass(done)
     return report
 
@@ -55,7 +55,7 @@ def _pass(report: TableReport, began: datetime) -> Pass:
     )
 
 
-def _has_failed(ledger: Ledger, table: str) -> bool:
+def _has_failed(ledger: Ledger, table: str, *, mode: str) -> bool:
     """The end of a failure is worth remembering."""
-    passes = ledger.passes(table)
+    passes = [done for done in ledger.passes(table) if done.mode == mode]
     return bool(passes and passes[-1].failure)

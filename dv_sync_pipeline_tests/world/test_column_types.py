@@ -184,7 +184,7 @@ def test_every_row_of_the_document_has_its_test():
     assert sorted([computed, *REFUSED]) == sorted(documented("Not synchronized"))
 
 
-@pytest.mark.parametrize("name", [*set(ELSEWHERE.values())])
+@pytest.mark.parametrize("name", sorted(set(ELSEWHERE.values())))
 def test_tests_that_are_elsewhere_are_there(name):
     """A table of the document must not point to nothing."""
     assert (Path(__file__).parent / f"{name}.py").exists()

@@ -128,6 +128,18 @@ def test_a_table_is_stopped_until_a_pass_is_completed():
 
     assert a_table(passes=(done, failed)).state is State.STOPPED
     assert a_table(passes=(failed, done)).state is State.IN_SYNC
+    assert a_table(passes=(replace(failed, mode="changes"), done)).state is State.IN_SYNC
+
+
+def test_a_quiet_look_at_changes_does_not_make_up_for_a_failed_reconcile():
+    """The live run may know the table from before."""
+    failed, quiet = a_reconcile(failure="no such column"), replace(a_reconcile(), mode="changes")
+
+    assert a_table(passes=(failed, quiet)).state is State.STOPPED
+
+
+def test_a_table_that_owes_a_reconcile_is_behind():
+    """Until one is completed."""
     assert a_table(reconcile_owed="it has never been reconciled").state is State.BEHIND
 
 
