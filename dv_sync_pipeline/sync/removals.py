@@ -88,12 +88,10 @@ class _Remover:
         self._removed = Removed()
 
     async def remove(self, removals: Sequence[Removal]) -> Removed:
-        if not removals:
-            return self._removed
         if self._task.settings.deletes == "deactivate":
-            self._check_state()
+            self._check_state()  # told before there is anything to remove
             await self._in_chunks(removals, self._deactivate)
-        else:
+        elif removals:
             await self._delete_children_first(removals)
         return self._removed
 

@@ -18,6 +18,7 @@ from dv_sync_pipeline.emulator.trouble.control import START, Levers, RequestLog,
 from dv_sync_pipeline.emulator.trouble.faults import FaultInjector
 from dv_sync_pipeline.emulator.trouble.wire import Answer, ConnectionLost, WireRequest
 from dv_sync_pipeline.emulator.trouble.world import StoredWorld
+from dv_sync_pipeline.emulator.webhooks.origin import Origin, origin_of_request
 from dv_sync_pipeline.emulator.webhooks.webhook_payload import RowChange
 
 NOON = datetime(2027, 1, 1, 12, tzinfo=UTC)
@@ -264,6 +265,15 @@ def test_an_empty_log(world):
     assert {"requests": [], "total": 0} == world.ask("GET", "/requests").json()
 
 
+@pytest.fixture
+def request_of_anna():
+    """What is written is written for her."""
+    token = origin_of_request.set(Origin(user_id="anna"))
+    yield
+    origin_of_request.reset(token)
+
+
+@pytest.mark.usefixtures("request_of_anna")
 def test_commits_are_logged(world):
     """Rows of a transaction that is rolled back were never there."""
     with suppress(ZeroDivisionError), world.store.transaction():
@@ -279,7 +289,7 @@ def test_commits_are_logged(world):
         "message": "Create",
         "table": "contoso_hotel",
         "row_id": "adlon",
-        "user": "",
+        "user": "anna",
         "values": {"contoso_name": "Adlon"},
     }
     assert {"commits": [entry], "total": 1} == world.ask("GET", "/commits").json()
