@@ -38,7 +38,8 @@ async def recorded(
         ledger.record_pass(Pass(table, mode, began, seconds, failure=redact(str(error))))
         raise
     done = _pass(report, began)
-    if done.mode in _RARE or done.differences or _has_failed(ledger, table, mode=done.mode):
+    # The end of a failure is worth remembering too.
+    if done.mode in _RARE or done.differences or ledger.has_failed(table, mode=done.mode):
         ledger.record_pass(done)
     return report
 
@@ -53,9 +54,3 @@ def _pass(report: TableReport, began: datetime) -> Pass:
         parked=report.parked,
         held=report.held,
     )
-
-
-def _has_failed(ledger: Ledger, table: str, *, mode: str) -> bool:
-    """The end of a failure is worth remembering."""
-    passes = [done for done in ledger.passes(table) if done.mode == mode]
-    return bool(passes and passes[-1].failure)

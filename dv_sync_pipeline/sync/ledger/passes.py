@@ -14,7 +14,8 @@ from dv_sync_pipeline.sync.ledger.database import METADATA, Database, moment_tex
 __all__ = ["PASSES_KEPT", "Pass", "PassKind", "Passes"]
 
 PASSES_KEPT = 60
-"""Of each table; older ones are forgotten."""
+"""Of each table and mode; older ones are forgotten. Changes come by the second: were they counted
+together, they would push out the reconciles of whole weeks within a minute."""
 
 _passes = sa.Table(
     "passes",
@@ -79,28 +80,40 @@ class Passes(Database):
     """Passes of all tables."""
 
     def record_pass(self, done: Pass) -> None:
-        """Remember this pass, and forget the oldest of its table."""
+        """Remember this pass, and forget the oldest of its kind."""
+        its_kind = _kind(done.table, done.mode)
         with self.transaction() as connection:
             connection.execute(_passes.insert().values(_values(done)))
             oldest = connection.scalar(
                 sa.select(_passes.c.sequence)
-                .where(_passes.c.table_name == done.table)
+                .where(its_kind)
                 .order_by(_passes.c.sequence.desc())
                 .offset(PASSES_KEPT)
                 .limit(1)
             )
             if oldest is not None:
-                connection.execute(
-                    _passes.delete().where(
-                        _passes.c.table_name == done.table, _passes.c.sequence <= oldest
-                    )
-                )
+                connection.execute(_passes.delete().where(its_kind, _passes.c.sequence <= oldest))
+
+    def has_failed(self, table: str, *, mode: str) -> bool:
+        """Whether the last pass of this kind that is remembered was not completed."""
+        last = (
+            sa.select(_passes.c.failure)
+            .where(_kind(table, mode))
+            .order_by(_passes.c.sequence.desc())
+            .limit(1)
+        )
+        with self.reading() as connection:
+            return bool(connection.scalar(last))
 
     def passes(self, table: str) -> list[Pass]:
         """The last passes over the table, oldest first."""
         query = sa.select(_passes).where(_passes.c.table_name == table).order_by(_passes.c.sequence)
         with self.reading() as connection:
             return [_pass(row) for row in connection.execute(query).mappings()]
+
+
+def _kind(table: str, mode: str) -> sa.ColumnElement[bool]:
+    return sa.and_(_passes.c.table_name == table, _passes.c.mode == mode)
 
 
 def _values(done: Pass) -> dict[str, object]:

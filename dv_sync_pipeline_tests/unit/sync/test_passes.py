@@ -93,3 +93,14 @@ def test_only_the_last_passes_of_each_table_are_kept(ledger):
 
     assert [done.differences for done in ledger.passes("hotel")] == list(range(5, PASSES_KEPT + 5))
     assert len(ledger.passes("room")) == 1
+
+
+def test_changes_do_not_push_out_the_reconciles(ledger):
+    """They come by the second, and a night is to be compared with the night before."""
+    ledger.record_pass(Pass("hotel", "reconcile", NOW, 1.0, failure="no such column"))
+    for _ in range(PASSES_KEPT + 5):
+        ledger.record_pass(Pass("hotel", "changes", NOW, 1.0, 1))
+
+    assert [done.failure for done in ledger.passes("hotel") if done.mode == "reconcile"] == [
+        "no such column"
+    ]
