@@ -14,6 +14,7 @@ import polars as pl
 from dv_sync_pipeline.config import TableConfiguration
 from dv_sync_pipeline.sync.contents import Contents
 from dv_sync_pipeline.sync.difference import Difference, compare
+from dv_sync_pipeline.sync.feed import MODIFIED
 from dv_sync_pipeline.sync.ledger import Ledger
 from dv_sync_pipeline.sync.mapping import (
     KEY,
@@ -28,7 +29,6 @@ from dv_sync_pipeline.sync.projection import (
     LINKS_SCHEMA,
     MESSAGE,
     REASON,
-    Projection,
     project,
 )
 from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow, Progress, ProgressListener
@@ -94,10 +94,11 @@ class Comparison:
 
     Attributes:
         began: when the primary began to be read; nothing later is proven.
-        rows: what the primary shows.
+        rows: what the primary shows of lookups, and when its rows were modified if that was read.
         parent_links: what was known of the rows that these rows look up.
-        projection: what the secondary must show.
-        difference: what it does not show.
+        primary_ids: ids of every row of the primary, parked ones included.
+        waiting: how many compared rows go without an optional parent.
+        difference: what the secondary does not show of what it must.
         parked: the rows that were not compared, and why.
 
     """
@@ -105,14 +106,15 @@ class Comparison:
     began: datetime
     rows: pl.DataFrame
     parent_links: Mapping[Parent, pl.DataFrame]
-    projection: Projection
+    primary_ids: pl.Series
+    waiting: int
     difference: Difference
     parked: tuple[ParkedRow, ...]
 
     @property
     def primary_rows(self) -> int:
         """How many rows the primary has."""
-        return len(self.projection.primary_ids)
+        return len(self.primary_ids)
 
     @property
     def expected_links(self) -> pl.DataFrame:
@@ -235,12 +237,19 @@ class Sides:
         parked = pl.concat([projection.parked, difference.parked]).to_dicts()
         return Comparison(
             began=self.began,
-            rows=self.rows,
+            rows=_kept(self.rows, mapping),
             parent_links=parent_links,
-            projection=projection,
+            primary_ids=projection.primary_ids,
+            waiting=projection.waiting,
             difference=difference,
             parked=tuple(_parked_row(row, mapping.table, self.began) for row in parked),
         )
+
+
+def _kept(rows: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
+    """The columns that are asked for once all is compared; of a million rows, each counts."""
+    names = {PRIMARY_ID, MODIFIED, *(column.name for column in mapping.lookups)}
+    return rows.select(name for name in rows.columns if name in names)
 
 
 def _parked_row(row: dict[str, Any], table: str, since: datetime) -> ParkedRow:

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from dv_sync_pipeline.sync.associations import compare_pairs, pair_differences
+from dv_sync_pipeline.sync.associations import PairDifference, compare_pairs, pair_differences
 from dv_sync_pipeline.sync.comparison import Comparison, TablePass, compare_sides
 from dv_sync_pipeline.sync.difference import row_differences, rows_to_go
 from dv_sync_pipeline.sync.feed import Feed
@@ -53,11 +53,7 @@ async def reconcile(task: TablePass, feed: Feed) -> TableReport:
     token = await feed.fresh_token()
     comparison = await compare_sides(task)
     written = await apply(comparison.difference, task)
-    pairs = await compare_pairs(
-        task,
-        task.ledger.links(task.table),
-        primary_ids=comparison.projection.primary_ids,
-    )
+    pairs = await _pairs(task, comparison)
     associated = await apply_pairs(task, pairs)
     overtaken = await _settle(comparison, task, written=written, associated=associated)
     again = RowsPass(task)
@@ -71,6 +67,14 @@ async def reconcile(task: TablePass, feed: Feed) -> TableReport:
     return report.with_pairs(
         associated.pairs, waiting=sum(each.waiting for each in pairs), held=associated.held
     )
+
+
+async def _pairs(task: TablePass, comparison: Comparison) -> list[PairDifference]:
+    """By the links as they are once all rows are written; without relationships none is read."""
+    if not task.mapping.associations:
+        return []
+    links = task.ledger.links(task.table)
+    return await compare_pairs(task, links, primary_ids=comparison.primary_ids)
 
 
 async def _settle(
@@ -94,6 +98,8 @@ async def _settle(
 def _waiting(comparison: Comparison, task: TablePass) -> pl.DataFrame:
     """Which rows wait for which parents, now that their own table is written."""
     known = comparison.parent_links
+    if not task.mapping.chained:
+        return missing_parents(comparison.rows, task.mapping, known)
     written = {**known, task.mapping.own: task.ledger.links(task.table)}
     return missing_parents(comparison.rows, task.mapping, known, written)
 
@@ -154,9 +160,7 @@ async def plan(task: TablePass) -> tuple[TableReport, Comparison]:
     meter = Meter(task)
     comparison = await compare_sides(task)
     difference = comparison.difference
-    pairs = await compare_pairs(
-        task, comparison.expected_links, primary_ids=comparison.projection.primary_ids
-    )
+    pairs = await compare_pairs(task, comparison.expected_links, primary_ids=comparison.primary_ids)
     written = Written(created=difference.creates.height, updated=difference.changed.height)
     report = report_of(
         comparison,
@@ -198,7 +202,7 @@ def report_of(
         equal=difference.equal,
         adopted=difference.adopted,
         gone=rows_to_go(difference, deletes=meter.deletes).height,
-        waiting=comparison.projection.waiting + written.waiting,
+        waiting=comparison.waiting + written.waiting,
         foreign=difference.foreign,
         unmatched=difference.unmatched,
         parked=len(parked),

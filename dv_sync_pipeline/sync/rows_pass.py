@@ -63,7 +63,7 @@ class _Tally:
         self.equal += difference.equal
         self.adopted += difference.adopted
         self.gone += gone
-        self.waiting += comparison.projection.waiting + written.waiting
+        self.waiting += comparison.waiting + written.waiting
 
     def settle(self, ids: Collection[str], parked: Collection[ParkedRow]) -> None:
         """Of these rows, these are parked now."""

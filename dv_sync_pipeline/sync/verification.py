@@ -17,9 +17,7 @@ __all__ = ["verify"]
 async def verify(task: TablePass) -> tuple[TableVerdict, Comparison]:
     """Compare one table; writes nothing anywhere."""
     comparison = await compare_sides(task)
-    pairs = await compare_pairs(
-        task, comparison.expected_links, primary_ids=comparison.projection.primary_ids
-    )
+    pairs = await compare_pairs(task, comparison.expected_links, primary_ids=comparison.primary_ids)
     differences = [
         *row_differences(comparison.difference, deletes=task.settings.deletes),
         *_uncompared(comparison, linked=_linked_ids(task)),

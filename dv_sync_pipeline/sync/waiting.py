@@ -54,6 +54,16 @@ def missing_parents(
 def _missing(
     rows: pl.DataFrame, mapping: TableMapping, links: Mapping[Parent, pl.DataFrame]
 ) -> Iterator[pl.DataFrame]:
-    for parent, pointing in looked_up(rows, mapping).items():
-        there = links[parent].filter(~pl.col("@intended")).select(PRIMARY_ID)
-        yield pointing.join(there, left_on=PARENT_ID, right_on=PRIMARY_ID, how="anti")
+    for column in mapping.lookups:
+        pointing = rows.select(PRIMARY_ID, column.name).drop_nulls()
+        for parent in column.parents:
+            if not parent.by:
+                there = _there(column, parent, links[parent])
+                absent = pointing.join(there, on=column.name, how="anti")
+                yield _pointing(absent, column, parent)
+
+
+def _there(column: MappedColumn, parent: Parent, links: pl.DataFrame) -> pl.DataFrame:
+    """What the column shows of the linked rows of this parent."""
+    shown = reference(column.source, parent.table, pl.col(PRIMARY_ID))
+    return links.filter(~pl.col("@intended")).select(shown.alias(column.name))
