@@ -32,11 +32,8 @@ _LEGEND = "last runs: · nothing to do, + repaired, ! rows wait, x failed; the n
 def read_health(surroundings: Surroundings) -> Health:
     """From the ledger alone."""
     configuration = surroundings.configuration()
-    ledger = Ledger.open(configuration.ledger_url)
-    try:
+    with Ledger.open(configuration.ledger_url) as ledger:
         return health(configuration, ledger, now=datetime.now(tz=UTC))
-    finally:
-        ledger.close()
 
 
 def as_document(found: Health) -> dict[str, Any]:

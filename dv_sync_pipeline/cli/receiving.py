@@ -3,16 +3,13 @@
 Belongs here: what `dv-sync gateway` opens and closes around `gateway/`.
 """
 
-import contextlib
 import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import click
 
 from dv_sync_pipeline.cli.output import print_json_document
 from dv_sync_pipeline.cli.surroundings import Surroundings
-from dv_sync_pipeline.config import Configuration
 from dv_sync_pipeline.gateway.app import WAKE_UPS_PATH, create_application
 from dv_sync_pipeline.gateway.serve import serve
 from dv_sync_pipeline.sync.ledger import Ledger
@@ -38,21 +35,12 @@ def receive(
             click.echo(f"Wake-ups are received at {address}")
 
     logging.basicConfig(level=logging.WARNING, format=_LOG_FORMAT)
-    with _opened_ledger(configuration) as ledger:
+    # Senders wait while the ledger is busy, so it gives up sooner here than in a run.
+    seconds_max = settings.store_seconds_max
+    with Ledger.open(configuration.ledger_url, busy_seconds_max=seconds_max) as ledger:
         serve(
             create_application(configuration, ledger, clock=lambda: datetime.now(UTC)),
             host=listening_host,
             port=settings.port if port is None else port,
             announce=announce,
         )
-
-
-@contextlib.contextmanager
-def _opened_ledger(configuration: Configuration) -> Iterator[Ledger]:
-    """Senders wait while the ledger is busy, so it gives up sooner than in a run."""
-    seconds_max = configuration.gateway.store_seconds_max
-    ledger = Ledger.open(configuration.ledger_url, busy_seconds_max=seconds_max)
-    try:
-        yield ledger
-    finally:
-        ledger.close()

@@ -141,12 +141,9 @@ async def _administrators(
         connect("primary", environments.primary.for_administrator) as primary,
         connect("secondary", environments.secondary.for_administrator) as secondary,
     ):
-        ledger = Ledger.open(configuration.ledger_url)
-        try:
+        with Ledger.open(configuration.ledger_url) as ledger:
             engine = Engine(configuration, primary, secondary, ledger, lambda: datetime.now(tz=UTC))
             await engine.check_environments()
-        finally:
-            ledger.close()
         yield primary, secondary
 
 

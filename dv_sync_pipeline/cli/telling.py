@@ -34,12 +34,9 @@ class OpenProblem:
 
 def open_alerts(surroundings: Surroundings) -> tuple[list[OpenProblem], list[Alert]]:
     """The open problems, and the messages that have not arrived."""
-    ledger = Ledger.open(surroundings.configuration().ledger_url)
-    try:
+    with Ledger.open(surroundings.configuration().ledger_url) as ledger:
         problems = [OpenProblem(*each) for each in ledger.open_problems()]
         return problems, ledger.waiting_alerts()
-    finally:
-        ledger.close()
 
 
 def print_alerts(problems: Sequence[OpenProblem], waiting: Sequence[Alert]) -> None:

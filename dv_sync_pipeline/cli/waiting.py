@@ -50,11 +50,8 @@ class ShownRemovals:
 @contextmanager
 def _opened(surroundings: Surroundings) -> Iterator[tuple[Configuration, Ledger]]:
     configuration = surroundings.configuration()
-    ledger = Ledger.open(configuration.ledger_url)
-    try:
+    with Ledger.open(configuration.ledger_url) as ledger:
         yield configuration, ledger
-    finally:
-        ledger.close()
 
 
 def parked_rows(surroundings: Surroundings, names: Sequence[str]) -> list[ParkedRow]:

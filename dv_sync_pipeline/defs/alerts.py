@@ -52,11 +52,8 @@ class AlertDesk:
     @contextmanager
     def opened(cls, configuration: Configuration, *, clock: Clock) -> Iterator["AlertDesk"]:
         """With the ledger open; raises `LedgerError`."""
-        ledger = Ledger.open(configuration.ledger_url)
-        try:
+        with Ledger.open(configuration.ledger_url) as ledger:
             yield cls(configuration, ledger, clock)
-        finally:
-            ledger.close()
 
     def settle(self, problems: Sequence[Problem], *, scope: str) -> list[str]:
         """Let these be all problems of the scope; a line for each that is new or over."""

@@ -8,8 +8,7 @@ cursor only remembers with which table to begin. Does not belong here: which run
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -82,7 +81,7 @@ def _build_follow_wake_ups(configuration: Configuration) -> dg.SensorDefinition:
         description="Starts a run of the tables that webhooks told of, unless a live run leads.",
     )
     def follow_wake_ups(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        with _ledger(configuration) as ledger:
+        with Ledger.open(configuration.ledger_url) as ledger:
             if _is_led(ledger):
                 return dg.SkipReason("The live run applies them.")
             find = _woken(configuration, ledger)
@@ -105,7 +104,7 @@ def _build_follow_feeds(
         "leads, and starts a run of the tables that have some.",
     )
     def follow_feeds(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        with _ledger(configuration) as ledger:
+        with Ledger.open(configuration.ledger_url) as ledger:
             if _is_led(ledger):
                 return dg.SkipReason("The live run follows them.")
         look = _Look(context, FeedCursor.read(context.cursor))
@@ -189,7 +188,7 @@ def _build_reconcile_what_is_owed(configuration: Configuration) -> dg.SensorDefi
     def reconcile_what_is_owed(
         context: dg.SensorEvaluationContext,
     ) -> dg.RunRequest | dg.SkipReason:
-        with _ledger(configuration) as ledger:
+        with Ledger.open(configuration.ledger_url) as ledger:
             find = _owed(configuration, ledger)
         if find is None:
             return dg.SkipReason("No reconcile is owed.")
@@ -234,15 +233,6 @@ def _owed(configuration: Configuration, ledger: Ledger) -> Find | None:
         because="; ".join(f"{table}: {reason}" for table, reason in sorted(owed.items())),
         started_by="owed reconcile",
     )
-
-
-@contextmanager
-def _ledger(configuration: Configuration) -> Iterator[Ledger]:
-    ledger = Ledger.open(configuration.ledger_url)
-    try:
-        yield ledger
-    finally:
-        ledger.close()
 
 
 def _is_led(ledger: Ledger) -> bool:

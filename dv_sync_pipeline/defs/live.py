@@ -70,12 +70,8 @@ def build_live_job(configuration: Configuration) -> dg.JobDefinition:
 
 
 async def _lead(context: dg.OpExecutionContext, synchronizer: Synchronizer) -> None:
-    configuration = synchronizer.configuration
-    ledger = Ledger.open(configuration.ledger_url)
-    try:
+    with Ledger.open(synchronizer.configuration.ledger_url) as ledger:
         await _lead_with(ledger, context, synchronizer)
-    finally:
-        ledger.close()
 
 
 async def _lead_with(

@@ -162,11 +162,8 @@ def build_keep_live(configuration: Configuration) -> dg.SensorDefinition:
 def _look(
     instance: dg.DagsterInstance, configuration: Configuration, *, lead_time: timedelta
 ) -> Verdict:
-    ledger = Ledger.open(configuration.ledger_url)
-    try:
+    with Ledger.open(configuration.ledger_url) as ledger:
         heard, leader = ledger.live_runs(), ledger.leader()
-    finally:
-        ledger.close()
     unfinished = [*_PATIENCE, Status.QUEUED]
     return judge(
         _runs(instance, unfinished),

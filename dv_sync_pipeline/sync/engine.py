@@ -477,12 +477,9 @@ async def open_engine(
     `connect` is given "primary" or "secondary" and the configuration of that environment.
     """
     in_dependency_order(configuration.tables)
-    ledger = Ledger.open(configuration.ledger_url)
-    try:
+    with Ledger.open(configuration.ledger_url) as ledger:
         async with (
             connect("primary", configuration.environments.primary) as primary,
             connect("secondary", configuration.environments.secondary) as secondary,
         ):
             yield Engine(configuration, primary, secondary, ledger, clock, sleep)
-    finally:
-        ledger.close()

@@ -67,13 +67,11 @@ async def check_organizations(pipeline: Pipeline) -> list[Remark]:
                 mend="Correct the urls in sync.yaml",
             )
         ]
-    ledger = Ledger.open(pipeline.configuration.ledger_url)
-    try:
-        ledger.check_environments(found)
-    except WrongEnvironmentError as error:
-        return [as_problem(error)]
-    finally:
-        ledger.close()
+    with Ledger.open(pipeline.configuration.ledger_url) as ledger:
+        try:
+            ledger.check_environments(found)
+        except WrongEnvironmentError as error:
+            return [as_problem(error)]
     return [ok("the two organisations differ, and are those of earlier runs if there were any")]
 
 

@@ -43,4 +43,4 @@ class Ledger(
     Passes,
     Outbox,
 ):
-    """One state database; open it with `Ledger.open`, close it when done."""
+    """One state database; open it with `with Ledger.open(url) as ledger`."""

@@ -84,6 +84,14 @@ class Database:
             raise
         return ledger
 
+    def __enter__(self) -> Self:
+        """For `with Ledger.open(...) as ledger`."""
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        """Close, whatever happened."""
+        self.close()
+
     def close(self) -> None:
         """Let go of every connection."""
         self._engine.dispose()
