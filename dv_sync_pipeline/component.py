@@ -12,6 +12,7 @@ from pydantic import Field
 
 from dv_sync_pipeline import config
 from dv_sync_pipeline.config import Configuration
+from dv_sync_pipeline.config.base import LOGICAL_NAME
 from dv_sync_pipeline.definitions import build_definitions
 
 __all__ = ["DataverseSync", "DataverseSyncScaffolder"]
@@ -34,6 +35,7 @@ class DataverseSync(dg.Component, dg.Model, dg.Resolvable):
     Attributes:
         sync_yaml: the configuration.
         group: replaces the group of every table.
+        key_prefix: replaces that of `sync.yaml`.
 
     """
 
@@ -44,13 +46,20 @@ class DataverseSync(dg.Component, dg.Model, dg.Resolvable):
         default=None, description="Group of every asset, instead of those in sync.yaml."
     )
 
+    key_prefix: str | None = Field(
+        default=None,
+        pattern=f"^{LOGICAL_NAME.pattern}$",
+        description="What the names of all assets, jobs, schedules, sensors and resources begin "
+        "with, instead of what sync.yaml says. Needed where a project holds several pairs.",
+    )
+
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The same assets, jobs, schedules and sensors as `dv_sync_pipeline.definitions`.
 
         The executor is left to the project; our own jobs name theirs.
         """
         file = context.path / self.sync_yaml
-        configuration = self._grouped(config.load(file, os.environ))
+        configuration = self._grouped(self._named(config.load(file, os.environ)))
         ours = build_definitions(configuration=configuration, source=str(file))
         return dg.Definitions(
             assets=ours.assets,
@@ -60,6 +69,11 @@ class DataverseSync(dg.Component, dg.Model, dg.Resolvable):
             resources=ours.resources,
             metadata=ours.metadata,
         )
+
+    def _named(self, configuration: Configuration) -> Configuration:
+        if self.key_prefix is None:
+            return configuration
+        return configuration.model_copy(update={"key_prefix": self.key_prefix})
 
     def _grouped(self, configuration: Configuration) -> Configuration:
         if self.group is None:

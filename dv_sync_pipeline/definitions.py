@@ -22,6 +22,7 @@ from dv_sync_pipeline.defs.change_sensors import build_change_sensors
 from dv_sync_pipeline.defs.jobs import build_apply_changes, build_reconcile_all
 from dv_sync_pipeline.defs.live import build_live_job
 from dv_sync_pipeline.defs.live_watch import build_keep_live
+from dv_sync_pipeline.defs.names import SYNCHRONIZER, names_of
 from dv_sync_pipeline.defs.removals import build_removal_assets
 from dv_sync_pipeline.defs.resources import (
     EngineOpener,
@@ -74,17 +75,18 @@ def _definitions(
     tables = [*build_table_assets(configuration), *build_deferred_assets(configuration)]
     removals = build_removal_assets(configuration)
     keys = [asset.key for asset in tables], [asset.key for asset in removals]
+    names = names_of(configuration)
     synchronizer = Synchronizer(configuration, open_engine, listener)
     return dg.Definitions(
         assets=[*tables, *removals, *build_primary_specs(configuration)],
         jobs=[
-            build_reconcile_all(*keys),
-            build_apply_changes(*keys),
+            build_reconcile_all(*keys, names=names),
+            build_apply_changes(*keys, names=names),
             *_live_jobs(configuration),
         ],
-        schedules=build_schedules(configuration.schedule),
+        schedules=build_schedules(configuration),
         sensors=sensors,
-        resources={"synchronizer": synchronizer},
+        resources={names.of(SYNCHRONIZER): synchronizer},
         executor=dg.in_process_executor,
         metadata={"configuration": source},
     )

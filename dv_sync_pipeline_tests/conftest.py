@@ -36,3 +36,11 @@ def small_emulator():
         ["primary=0", "secondary=0", "--sample", "hotels", "--rows", "30"]
     ) as emulator:
         yield emulator
+
+
+@pytest.fixture
+def second_emulator():
+    """Another two, with other rows."""
+    arguments = ["--sample", "hotels", "--rows", "30", "--seed", "7"]
+    with running_emulator(["primary=0", "secondary=0", *arguments]) as emulator:
+        yield emulator

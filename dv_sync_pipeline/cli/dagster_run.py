@@ -15,9 +15,9 @@ from dv_sync_pipeline.cli.passes import Outcome, check_environments, tables_in_o
 from dv_sync_pipeline.config import Configuration, TableConfiguration
 from dv_sync_pipeline.definitions import build_definitions
 from dv_sync_pipeline.defs.alerts import describe_failed_run, reasons_of
-from dv_sync_pipeline.defs.jobs import APPLY_CHANGES, RECONCILE_ALL, STARTED_BY_TAG
-from dv_sync_pipeline.defs.lineage import deferred_key, removals_key, secondary_key
+from dv_sync_pipeline.defs.jobs import STARTED_BY_TAG
 from dv_sync_pipeline.defs.modes import Mode, config_of_ops
+from dv_sync_pipeline.defs.names import APPLY_CHANGES, RECONCILE_ALL, names_of
 from dv_sync_pipeline.defs.resources import EngineOpener, RunListener
 from dv_sync_pipeline.sync.deferral import deferred_lookups
 from dv_sync_pipeline.sync.ordering import children_of
@@ -71,12 +71,14 @@ def _execute(
         open_engine=open_engine,
         listener=witness,
     )
-    job = definitions.resolve_job_def(RECONCILE_ALL if mode is Mode.reconcile else APPLY_CHANGES)
+    names = names_of(configuration)
+    job_name = RECONCILE_ALL if mode is Mode.reconcile else APPLY_CHANGES
+    job = definitions.resolve_job_def(names.of(job_name))
     chosen = [configuration.table(table) for table in tables]
     deferred = deferred_lookups(configuration.tables)
-    with_mode = [secondary_key(table) for table in chosen]
-    with_mode += [deferred_key(table) for table in chosen if table.table in deferred]
-    removals = [removals_key(table) for table in _to_remove_from(configuration, chosen)]
+    with_mode = [names.secondary(table) for table in chosen]
+    with_mode += [names.deferred(table) for table in chosen if table.table in deferred]
+    removals = [names.removals(table) for table in _to_remove_from(configuration, chosen)]
     with open_instance(home) as instance:
         result = job.execute_in_process(
             instance=instance,

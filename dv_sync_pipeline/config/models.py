@@ -367,6 +367,8 @@ class Configuration(Model):
         ledger: SQLAlchemy address of the ledger; without it, SQLite in `state`.
         owners: who is asked about the tables; mail addresses, or teams as `team:NAME`. Shown in
             Dagster.
+        key_prefix: what the names of assets, jobs and all else in Dagster begin with; needed where
+            one Dagster project holds several pairs of environments.
 
     """
 
@@ -383,6 +385,7 @@ class Configuration(Model):
         examples=["postgresql+psycopg://dv_sync:${LEDGER_PASSWORD}@db.example/dv_sync"],
     )
     owners: tuple[Owner, ...] = Field(default=(), examples=[["team:master-data"]])
+    key_prefix: LogicalName | Literal[""] = Field(default="", examples=["hotels"])
 
     @model_validator(mode="after")
     def _tables_agree(self) -> Self:

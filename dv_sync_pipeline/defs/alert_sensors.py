@@ -10,7 +10,14 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from dv_sync_pipeline.config import Configuration
-from dv_sync_pipeline.defs.alerts import AlertDesk, describe_failed_run, failed_run, reasons_of
+from dv_sync_pipeline.defs.alerts import (
+    AlertDesk,
+    concerns_us,
+    describe_failed_run,
+    failed_run,
+    reasons_of,
+)
+from dv_sync_pipeline.defs.names import names_of
 
 __all__ = ["build_alert_sensors"]
 
@@ -31,13 +38,17 @@ def build_alert_sensors(configuration: Configuration) -> list[dg.SensorDefinitio
 
 def _build_report_failed_runs(configuration: Configuration) -> dg.SensorDefinition:
     @dg.run_failure_sensor(
+        name=names_of(configuration).of("report_failed_runs"),
         default_status=_RUNNING,
-        description="Writes every failed run of this code location into the log, with its reasons, "
+        description="Writes every failed run of these tables into the log, with its reasons, "
         "and raises an alert.",
     )
     def report_failed_runs(context: dg.RunFailureSensorContext) -> None:
         """Runs of `dv-sync` are not seen here: they tell the person who started them."""
-        run, reasons = context.dagster_run, reasons_of(context.get_step_failure_events())
+        run, failures = context.dagster_run, context.get_step_failure_events()
+        if not concerns_us(run, configuration, failures):
+            return
+        reasons = reasons_of(failures)
         context.log.error(describe_failed_run(run, reasons))
         problem = failed_run(run, reasons, ui_url=configuration.alerts.ui_url)
         with AlertDesk.opened(configuration, clock=_utc_now) as desk:
@@ -48,6 +59,7 @@ def _build_report_failed_runs(configuration: Configuration) -> dg.SensorDefiniti
 
 def _build_report_recovered_runs(configuration: Configuration) -> dg.SensorDefinition:
     @dg.run_status_sensor(
+        name=names_of(configuration).of("report_recovered_runs"),
         run_status=dg.DagsterRunStatus.SUCCESS,
         default_status=_RUNNING,
         description="Tells that a job which had failed has succeeded.",
@@ -66,6 +78,7 @@ def _scope(run: dg.DagsterRun) -> str:
 
 def _build_watch_tables(configuration: Configuration) -> dg.SensorDefinition:
     @dg.sensor(
+        name=names_of(configuration).of("watch_tables"),
         default_status=_RUNNING,
         minimum_interval_seconds=_LOOK_SECONDS,
         description="Looks for parked rows, held removals and other things that need a person.",
@@ -81,6 +94,7 @@ def _build_watch_tables(configuration: Configuration) -> dg.SensorDefinition:
 
 def _build_deliver_alerts(configuration: Configuration) -> dg.SensorDefinition:
     @dg.sensor(
+        name=names_of(configuration).of("deliver_alerts"),
         default_status=_RUNNING,
         minimum_interval_seconds=_DELIVER_SECONDS,
         description="Sends alerts that wait in the outbox, and tries those again that failed.",

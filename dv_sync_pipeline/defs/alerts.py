@@ -13,6 +13,7 @@ import dagster as dg
 
 from dv_sync_pipeline.channels import channel_id, open_channels
 from dv_sync_pipeline.config import Configuration
+from dv_sync_pipeline.defs.names import names_of
 from dv_sync_pipeline.errors import UnreachableError
 from dv_sync_pipeline.redact import redact
 from dv_sync_pipeline.sync.comparison import Clock
@@ -27,7 +28,7 @@ from dv_sync_pipeline.sync.problems import (
 from dv_sync_pipeline.sync.timeliness import problems_of_feeds
 from dv_sync_pipeline.webapi.credential_expiries import credential_expiries
 
-__all__ = ["AlertDesk", "describe_failed_run", "failed_run", "reasons_of"]
+__all__ = ["AlertDesk", "concerns_us", "describe_failed_run", "failed_run", "reasons_of"]
 
 _TABLES = "tables"
 _CREDENTIALS = "credentials"
@@ -107,6 +108,24 @@ class AlertDesk:
                     delivered += 1
                     self.ledger.settle_alert(alert)
         return delivered, list(silent.values())
+
+
+def concerns_us(
+    run: dg.DagsterRun, configuration: Configuration, step_failures: Sequence[dg.DagsterEvent]
+) -> bool:
+    """Whether a failed run is one of this pair of environments.
+
+    A Dagster project may hold other things, or another pair. Of a run that is no job of ours, the
+    steps that failed decide; where none did, the assets that it was to materialize.
+    """
+    names = names_of(configuration)
+    if run.job_name in names.jobs():
+        return True
+    written = {key for table in configuration.tables for key in names.written(table)}
+    steps = {event.step_key for event in step_failures}
+    if steps:
+        return not steps.isdisjoint(key.to_python_identifier() for key in written)
+    return not written.isdisjoint(run.asset_selection or ())
 
 
 def failed_run(run: dg.DagsterRun, reasons: Sequence[str], *, ui_url: str) -> Problem:

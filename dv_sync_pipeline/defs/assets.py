@@ -18,17 +18,15 @@ from dv_sync_pipeline.defs.failures import failure
 from dv_sync_pipeline.defs.lineage import (
     column_lineage,
     columns_of,
-    deferred_key,
-    primary_key,
     primary_schema,
-    secondary_key,
     secondary_schema,
 )
 from dv_sync_pipeline.defs.modes import Mode, RunConfig, work_of
+from dv_sync_pipeline.defs.names import POOL, SYNCHRONIZER, Names, names_of
 from dv_sync_pipeline.defs.narration import describe_beginning, describe_report
 from dv_sync_pipeline.defs.record import record_of
-from dv_sync_pipeline.defs.resources import Engine, Synchronizer
-from dv_sync_pipeline.defs.steps import POOL, attempt, run_as_step
+from dv_sync_pipeline.defs.resources import Engine, synchronizer_of
+from dv_sync_pipeline.defs.steps import attempt, run_as_step
 from dv_sync_pipeline.errors import DvSyncError, SchemaMismatchError
 from dv_sync_pipeline.sync.deferral import deferred_lookups, parents_before
 from dv_sync_pipeline.sync.ordering import in_dependency_order
@@ -48,9 +46,10 @@ _SETS_EVERY_LOOKUP = frozenset({Mode.changes, Mode.rows})
 def build_primary_specs(configuration: Configuration) -> list[dg.AssetSpec]:
     """External assets: shown as the origin of the lineage, never materialized by us."""
     url = dg.MetadataValue.url(configuration.environments.primary.url)
+    names = names_of(configuration)
     return [
         dg.AssetSpec(
-            primary_key(table.table),
+            names.primary(table.table),
             description=f"The table {table.table} of the primary environment, the authority.",
             group_name=table.group,
             owners=configuration.owners_of(table),
@@ -78,6 +77,7 @@ def build_table_assets(configuration: Configuration) -> list[dg.AssetsDefinition
             owners=configuration.owners_of(table),
             url=configuration.environments.secondary.url,
             lag_seconds_max=configuration.alerts.lag_seconds_max,
+            names=names_of(configuration),
         )
         for table in in_dependency_order(configuration.tables)
     ]
@@ -94,6 +94,7 @@ def build_deferred_assets(configuration: Configuration) -> list[dg.AssetsDefinit
                 configuration.table(parent)
                 for parent in sorted(_parents_of(configuration.table(name), columns))
             ],
+            names=names_of(configuration),
         )
         for name, columns in sorted(deferred_lookups(configuration.tables).items())
     ]
@@ -110,26 +111,27 @@ def _build_deferred_asset(
     owners: Sequence[str],
     columns: Sequence[str],
     parents: Collection[TableConfiguration],
+    names: Names,
 ) -> dg.AssetsDefinition:
-    names = ", ".join(columns)
+    listed = ", ".join(columns)
 
     @dg.asset(
-        key=deferred_key(table),
-        deps=[secondary_key(table), *map(secondary_key, parents)],
+        key=names.deferred(table),
+        deps=[names.secondary(table), *map(names.secondary, parents)],
         description=(
-            f"The lookups {names} of {table.target}. They close a circle of tables, "
+            f"The lookups {listed} of {table.target}. They close a circle of tables, "
             "so they are set in a second pass, once all rows that they point to are there."
         ),
         group_name=table.group,
         owners=owners,
         kinds={_KIND},
         tags={"dv_sync/environment": "secondary"},
-        pool=POOL,
+        pool=names.of(POOL),
+        required_resource_keys={names.of(SYNCHRONIZER)},
     )
     def deferred_lookups_of_table(
         context: dg.AssetExecutionContext,
         config: RunConfig,
-        synchronizer: dg.ResourceParam[Synchronizer],
     ) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster only knows the bare class here
         def work(engine: Engine, listener: ProgressListener) -> Awaitable[TableReport]:
             return engine.set_deferred_lookups(
@@ -139,8 +141,8 @@ def _build_deferred_asset(
         if config.mode in _SETS_EVERY_LOOKUP:
             context.log.info("Nothing to do here: this mode sets every lookup of a row at once.")
             return dg.MaterializeResult()
-        context.log.info("%s: sets %s, now that all rows are there.", table.table, names)
-        report = run_as_step(context, synchronizer, table.table, work)
+        context.log.info("%s: sets %s, now that all rows are there.", table.table, listed)
+        report = run_as_step(context, synchronizer_of(context, names), table.table, work)
         context.log.info(describe_report(report))
         return dg.MaterializeResult(metadata=record_of(report))
 
@@ -154,12 +156,13 @@ def _build_asset(
     owners: Sequence[str],
     url: str,
     lag_seconds_max: float,
+    names: Names,
 ) -> dg.AssetsDefinition:
-    key = secondary_key(table)
+    key = names.secondary(table)
 
     @dg.asset(
         key=key,
-        deps=[primary_key(table.table), *map(secondary_key, parents)],
+        deps=[names.primary(table.table), *map(names.secondary, parents)],
         description=_describe(table),
         group_name=table.group,
         owners=owners,
@@ -167,19 +170,20 @@ def _build_asset(
         tags={"dv_sync/environment": "secondary", "dv_sync/deletes": table.deletes},
         metadata={
             "dagster/column_schema": secondary_schema(table),
-            "dagster/column_lineage": column_lineage(table),
+            "dagster/column_lineage": column_lineage(table, names=names),
             "dagster/table_name": table.target,
             "environment": dg.MetadataValue.url(url),
         },
         check_specs=specs_of_checks(table, key, lag_seconds_max=lag_seconds_max),
-        pool=POOL,
+        pool=names.of(POOL),
+        required_resource_keys={names.of(SYNCHRONIZER)},
     )
     def synchronized_table(
         context: dg.AssetExecutionContext,
         config: RunConfig,
-        synchronizer: dg.ResourceParam[Synchronizer],
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg] # likewise
         context.log.info(describe_beginning(table, config))
+        synchronizer = synchronizer_of(context, names)
         try:
             report = attempt(context, synchronizer, table.table, work_of(table.table, config))
         except DvSyncError as error:
@@ -188,13 +192,17 @@ def _build_asset(
             raise failure(context, error) from None
         context.log.info(describe_report(report))
         checks = answers_of_checks(table, report, lag_seconds_max=lag_seconds_max)
-        yield _materialized(table, report, checks)
+        yield _materialized(table, report, checks, names=names)
 
     return synchronized_table
 
 
 def _materialized(
-    table: TableConfiguration, report: TableReport, checks: Sequence[dg.AssetCheckResult]
+    table: TableConfiguration,
+    report: TableReport,
+    checks: Sequence[dg.AssetCheckResult],
+    *,
+    names: Names,
 ) -> dg.MaterializeResult[None]:
     """A materialization even when nothing changed, and even of a dry run.
 
@@ -207,7 +215,7 @@ def _materialized(
         metadata={
             **record_of(report),
             "changed": changed,
-            **columns_of(table, report),
+            **columns_of(table, report, names=names),
         },
         check_results=checks,
     )

@@ -15,9 +15,9 @@ import dagster as dg
 from pydantic import BaseModel, ValidationError
 
 from dv_sync_pipeline.config import Configuration
-from dv_sync_pipeline.defs.jobs import APPLY_CHANGES, RECONCILE_ALL
 from dv_sync_pipeline.defs.launching import Find, request
 from dv_sync_pipeline.defs.modes import Mode
+from dv_sync_pipeline.defs.names import APPLY_CHANGES, RECONCILE_ALL, names_of
 from dv_sync_pipeline.defs.resources import Engine, EngineOpener
 from dv_sync_pipeline.errors import TableError
 from dv_sync_pipeline.redact import redact
@@ -73,9 +73,11 @@ def build_change_sensors(
 
 
 def _build_follow_wake_ups(configuration: Configuration) -> dg.SensorDefinition:
+    names = names_of(configuration)
+
     @dg.sensor(
-        name="follow_wake_ups",
-        job_name=APPLY_CHANGES,
+        name=names.of("follow_wake_ups"),
+        job_name=names.of(APPLY_CHANGES),
         minimum_interval_seconds=_LOOK_SECONDS,
         default_status=_RUNNING,
         description="Starts a run of the tables that webhooks told of, unless a live run leads.",
@@ -95,9 +97,11 @@ def _build_follow_wake_ups(configuration: Configuration) -> dg.SensorDefinition:
 def _build_follow_feeds(
     configuration: Configuration, open_engine: EngineOpener
 ) -> dg.SensorDefinition:
+    names = names_of(configuration)
+
     @dg.sensor(
-        name="follow_feeds",
-        job_name=APPLY_CHANGES,
+        name=names.of("follow_feeds"),
+        job_name=names.of(APPLY_CHANGES),
         minimum_interval_seconds=configuration.changes.poll_seconds,
         default_status=_RUNNING,
         description="Asks the change feeds for news that no webhook told of, unless a live run "
@@ -177,9 +181,11 @@ def _beginning_with(table: str, tables: Sequence[str]) -> list[str]:
 
 
 def _build_reconcile_what_is_owed(configuration: Configuration) -> dg.SensorDefinition:
+    names = names_of(configuration)
+
     @dg.sensor(
-        name="reconcile_what_is_owed",
-        job_name=RECONCILE_ALL,
+        name=names.of("reconcile_what_is_owed"),
+        job_name=names.of(RECONCILE_ALL),
         minimum_interval_seconds=_OWED_SECONDS,
         default_status=_RUNNING,
         description="Starts a reconcile of tables whose changes cannot be followed any more, as "

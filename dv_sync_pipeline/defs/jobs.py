@@ -6,29 +6,28 @@ from typing import Any
 import dagster as dg
 
 from dv_sync_pipeline.defs.modes import Mode, config_of_ops
+from dv_sync_pipeline.defs.names import APPLY_CHANGES, RECONCILE_ALL, Names
 
 __all__ = [
-    "APPLY_CHANGES",
-    "RECONCILE_ALL",
     "STARTED_BY_TAG",
     "build_apply_changes",
     "build_reconcile_all",
 ]
 
-RECONCILE_ALL = "reconcile_all"
-APPLY_CHANGES = "apply_changes"
 STARTED_BY_TAG = "dv_sync/started_by"
 """On every run that no person has started in Dagster: who did."""
 
 
-def build_reconcile_all(tables: Iterable[dg.AssetKey], removals: Iterable[dg.AssetKey]) -> Any:
+def build_reconcile_all(
+    tables: Iterable[dg.AssetKey], removals: Iterable[dg.AssetKey], *, names: Names
+) -> Any:
     """Every table in the order of its lookups, then the removals in the opposite order.
 
     `tables` are the assets that have a mode. Dagster does not export the type of such a job.
     """
     with_mode = list(tables)
     return dg.define_asset_job(
-        RECONCILE_ALL,
+        names.of(RECONCILE_ALL),
         selection=dg.AssetSelection.assets(*with_mode, *removals),
         executor_def=dg.in_process_executor,
         config=config_of_ops(with_mode, Mode.reconcile),
@@ -37,11 +36,13 @@ def build_reconcile_all(tables: Iterable[dg.AssetKey], removals: Iterable[dg.Ass
     )
 
 
-def build_apply_changes(tables: Iterable[dg.AssetKey], removals: Iterable[dg.AssetKey]) -> Any:
+def build_apply_changes(
+    tables: Iterable[dg.AssetKey], removals: Iterable[dg.AssetKey], *, names: Names
+) -> Any:
     """Likewise for what changed; sensors choose the tables that it concerns."""
     with_mode = list(tables)
     return dg.define_asset_job(
-        APPLY_CHANGES,
+        names.of(APPLY_CHANGES),
         selection=dg.AssetSelection.assets(*with_mode, *removals),
         executor_def=dg.in_process_executor,
         config=config_of_ops(with_mode, Mode.changes),

@@ -13,9 +13,9 @@ import dagster as dg
 from dagster import DagsterRunStatus as Status
 
 from dv_sync_pipeline.config import Configuration, TableConfiguration
-from dv_sync_pipeline.defs.jobs import APPLY_CHANGES, RECONCILE_ALL, STARTED_BY_TAG
-from dv_sync_pipeline.defs.lineage import deferred_key, removals_key, secondary_key
+from dv_sync_pipeline.defs.jobs import STARTED_BY_TAG
 from dv_sync_pipeline.defs.modes import Mode, config_of_ops
+from dv_sync_pipeline.defs.names import APPLY_CHANGES, RECONCILE_ALL, names_of
 from dv_sync_pipeline.sync.deferral import deferred_lookups
 
 __all__ = ["FOUND_TAG", "Find", "request"]
@@ -73,25 +73,26 @@ def request(
     The same find has the same run key, so Dagster starts no second run for it; when that run has
     ended and the find is still there, it has failed, and another one follows after a while.
     """
-    now = datetime.now(tz=UTC)
-    if _is_held_back(find.job, instance, now):
-        return dg.SkipReason(f"{find.because}; another run of {find.job} comes first.")
-    attempts = instance.get_run_records(dg.RunsFilter(tags={FOUND_TAG: find.digest}))
+    now, job = datetime.now(tz=UTC), names_of(configuration).of(find.job)
+    if _is_held_back(job, _HOLDING_BACK[find.job], instance, now):
+        return dg.SkipReason(f"{find.because}; another run of {job} comes first.")
+    earlier = dg.RunsFilter(job_name=job, tags={FOUND_TAG: find.digest})
+    attempts = instance.get_run_records(earlier)
     if attempts and now < _due_again(attempts[0], attempts=len(attempts)):
         return dg.SkipReason(f"{find.because}; a run for it is under way or ended a moment ago.")
     return dg.RunRequest(
         run_key=f"{find.digest}:{len(attempts)}",
-        job_name=find.job,
+        job_name=job,
         asset_selection=[*_assets(find, configuration), *_removals(find, configuration)],
         run_config=config_of_ops(_assets(find, configuration), find.mode),
         tags={FOUND_TAG: find.digest, STARTED_BY_TAG: find.started_by},
     )
 
 
-def _is_held_back(job: str, instance: dg.DagsterInstance, now: datetime) -> bool:
-    others = dg.RunsFilter(
-        job_name=job, statuses=_HOLDING_BACK[job], created_after=now - _FORGOTTEN
-    )
+def _is_held_back(
+    job: str, statuses: Sequence[Status], instance: dg.DagsterInstance, now: datetime
+) -> bool:
+    others = dg.RunsFilter(job_name=job, statuses=statuses, created_after=now - _FORGOTTEN)
     return bool(instance.get_run_records(others, limit=1))
 
 
@@ -105,14 +106,15 @@ def _due_again(last: dg.RunRecord, *, attempts: int) -> datetime:
 
 def _assets(find: Find, configuration: Configuration) -> list[dg.AssetKey]:
     """Their tables; after a reconcile also the lookups that it leaves out."""
-    chosen = _chosen(find, configuration)
+    chosen, names = _chosen(find, configuration), names_of(configuration)
     deferred = deferred_lookups(configuration.tables) if find.mode is Mode.reconcile else {}
-    second = [deferred_key(table) for table in chosen if table.table in deferred]
-    return [*map(secondary_key, chosen), *second]
+    second = [names.deferred(table) for table in chosen if table.table in deferred]
+    return [*map(names.secondary, chosen), *second]
 
 
 def _removals(find: Find, configuration: Configuration) -> list[dg.AssetKey]:
-    return [removals_key(table) for table in _chosen(find, configuration) if table.has_removals]
+    names = names_of(configuration)
+    return [names.removals(table) for table in _chosen(find, configuration) if table.has_removals]
 
 
 def _chosen(find: Find, configuration: Configuration) -> list[TableConfiguration]:

@@ -10,38 +10,15 @@ from collections.abc import Mapping
 import dagster as dg
 
 from dv_sync_pipeline.config import TableConfiguration
+from dv_sync_pipeline.defs.names import Names
 from dv_sync_pipeline.sync.report import TableReport
 
 __all__ = [
     "column_lineage",
     "columns_of",
-    "deferred_key",
-    "primary_key",
     "primary_schema",
-    "removals_key",
-    "secondary_key",
     "secondary_schema",
 ]
-
-
-def primary_key(table: str) -> dg.AssetKey:
-    """The asset that stands for a table of the primary."""
-    return dg.AssetKey(["primary", table])
-
-
-def secondary_key(table: TableConfiguration) -> dg.AssetKey:
-    """The asset of a synchronized table."""
-    return dg.AssetKey(["secondary", table.target])
-
-
-def deferred_key(table: TableConfiguration) -> dg.AssetKey:
-    """The asset of those lookups of a table that close a circle."""
-    return dg.AssetKey(["deferred_lookups", table.target])
-
-
-def removals_key(table: TableConfiguration) -> dg.AssetKey:
-    """The asset of the removals of a synchronized table."""
-    return dg.AssetKey(["removals", table.target])
 
 
 def primary_schema(table: TableConfiguration) -> dg.TableSchema:
@@ -55,9 +32,9 @@ def secondary_schema(table: TableConfiguration) -> dg.TableSchema:
     return dg.TableSchema([*mapped.columns, *map(_constant, table.constants)])
 
 
-def column_lineage(table: TableConfiguration) -> dg.TableColumnLineage:
+def column_lineage(table: TableConfiguration, *, names: Names) -> dg.TableColumnLineage:
     """Secondary column → the primary column it is kept equal to."""
-    origin = primary_key(table.table)
+    origin = names.primary(table.table)
     return dg.TableColumnLineage(
         {
             target: [dg.TableColumnDep(asset_key=origin, column_name=name)]
@@ -66,11 +43,14 @@ def column_lineage(table: TableConfiguration) -> dg.TableColumnLineage:
     )
 
 
-def columns_of(table: TableConfiguration, report: TableReport) -> Mapping[str, dg.MetadataValue]:
+def columns_of(
+    table: TableConfiguration, report: TableReport, *, names: Names
+) -> Mapping[str, dg.MetadataValue]:
     """Likewise of a pass, which knows the types, and which columns `*` stands for."""
     if not report.columns:
-        return {"dagster/column_lineage": dg.MetadataValue.column_lineage(column_lineage(table))}
-    origin = primary_key(table.table)
+        lineage = column_lineage(table, names=names)
+        return {"dagster/column_lineage": dg.MetadataValue.column_lineage(lineage)}
+    origin = names.primary(table.table)
     return {
         "dagster/column_schema": dg.MetadataValue.table_schema(_typed_schema(table, report)),
         "dagster/column_lineage": dg.MetadataValue.column_lineage(

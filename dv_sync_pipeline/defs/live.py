@@ -17,10 +17,11 @@ import dagster as dg
 from dv_sync_pipeline.config import Configuration, TableConfiguration
 from dv_sync_pipeline.defs.checks import answers_of_checks, evaluation_of
 from dv_sync_pipeline.defs.failures import failure
-from dv_sync_pipeline.defs.lineage import columns_of, secondary_key
+from dv_sync_pipeline.defs.lineage import columns_of
+from dv_sync_pipeline.defs.names import LIVE, SYNCHRONIZER, names_of
 from dv_sync_pipeline.defs.narration import describe_report
 from dv_sync_pipeline.defs.record import record_of
-from dv_sync_pipeline.defs.resources import Synchronizer, run_to_the_end
+from dv_sync_pipeline.defs.resources import Synchronizer, run_to_the_end, synchronizer_of
 from dv_sync_pipeline.errors import DvSyncError
 from dv_sync_pipeline.redact import redact
 from dv_sync_pipeline.sync.leadership import leadership, wait_for_lead
@@ -28,11 +29,10 @@ from dv_sync_pipeline.sync.ledger import Ledger
 from dv_sync_pipeline.sync.live import LiveLoop
 from dv_sync_pipeline.sync.report import TableReport
 
-__all__ = ["LIVE", "LIVE_TAG", "LiveLog", "build_live_job"]
+__all__ = ["LIVE_TAG", "LiveLog", "build_live_job"]
 
-LIVE = "live"
 LIVE_TAG = "dv_sync/live"
-"""On every live run, for limits of the run queue."""
+"""On every live run, with the prefix of its names, for limits of the run queue."""
 
 LOG_SECONDS = 1.0
 _SPARE_MINUTES = 5
@@ -41,24 +41,27 @@ _SPARE_MINUTES = 5
 
 def build_live_job(configuration: Configuration) -> dg.JobDefinition:
     """The job; the sensor starts it, or a person does."""
-    minutes = configuration.live.max_minutes
+    minutes, names = configuration.live.max_minutes, names_of(configuration)
 
-    @dg.op(description="Applies changes in micro-batches until another run takes over.")
-    def follow_changes(
-        context: dg.OpExecutionContext, synchronizer: dg.ResourceParam[Synchronizer]
-    ) -> None:
+    @dg.op(
+        name=names.of("follow_changes"),
+        description="Applies changes in micro-batches until another run takes over.",
+        required_resource_keys={names.of(SYNCHRONIZER)},
+    )
+    def follow_changes(context: dg.OpExecutionContext) -> None:
         try:
-            run_to_the_end(_lead(context, synchronizer))
+            run_to_the_end(_lead(context, synchronizer_of(context, names)))
         except DvSyncError as error:
             raise failure(context, error) from None
 
     @dg.job(
-        name=LIVE,
+        name=names.of(LIVE),
         description=f"Applies changes within a second or two. Takes {minutes:g} minutes and is "
-        "then followed by a run of its own kind. To stop it, stop the sensor keep_live first.",
+        f"then followed by a run of its own kind. To stop it, stop the sensor "
+        f"{names.of('keep_live')} first.",
         executor_def=dg.in_process_executor,
         tags={
-            LIVE_TAG: "true",
+            LIVE_TAG: names.prefix or "true",
             "dagster/priority": "10",
             "dagster/max_runtime": str(round((minutes + _SPARE_MINUTES) * 60)),
         },
@@ -166,13 +169,14 @@ class LiveLog:
         """A materialization of each table that was touched."""
         for report in self._gathered.values():
             table = self.configuration.table(report.table)
+            names = names_of(self.configuration)
             self.context.log_event(
                 dg.AssetMaterialization(
-                    secondary_key(table),
+                    names.secondary(table),
                     description=describe_report(report),
                     metadata={
                         **record_of(report),
-                        **columns_of(table, report),
+                        **columns_of(table, report, names=names),
                         "changed": _has_changed(report),
                     },
                 )
@@ -184,11 +188,12 @@ class LiveLog:
     def _answer_checks(self, table: TableConfiguration, report: TableReport) -> None:
         """Each at first, because Dagster forgets it with a new run, and whenever it changes."""
         limit = self.configuration.alerts.lag_seconds_max
+        key = names_of(self.configuration).secondary(table)
         for check in answers_of_checks(table, report, lag_seconds_max=limit):
             name = table.table, str(check.check_name)
             if self._checks.get(name) != check.passed:
                 self._checks[name] = check.passed
-                evaluation = evaluation_of(check, secondary_key(table))
+                evaluation = evaluation_of(check, key)
                 self.context.log_event(evaluation)  # type: ignore[arg-type] # it takes these too
 
 

@@ -14,7 +14,7 @@ from dagster import DagsterRunStatus as Status
 
 from dv_sync_pipeline.config import Configuration
 from dv_sync_pipeline.defs.jobs import STARTED_BY_TAG
-from dv_sync_pipeline.defs.live import LIVE
+from dv_sync_pipeline.defs.names import LIVE, names_of
 from dv_sync_pipeline.sync.leadership import SILENCE
 from dv_sync_pipeline.sync.ledger import Leader, Ledger
 
@@ -138,10 +138,11 @@ def _after_failure(last: LiveRun, now: datetime) -> tuple[bool, str]:
 def build_keep_live(configuration: Configuration) -> dg.SensorDefinition:
     """Running as soon as the code location is loaded, where the live path is switched on."""
     half = timedelta(minutes=configuration.live.max_minutes) / 2
+    names = names_of(configuration)
 
     @dg.sensor(
-        name="keep_live",
-        job_name=LIVE,
+        name=names.of("keep_live"),
+        job_name=names.of(LIVE),
         minimum_interval_seconds=LOOK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts a live run where none gives signs of life, and the successor of one "
@@ -164,22 +165,26 @@ def _look(
 ) -> Verdict:
     with Ledger.open(configuration.ledger_url) as ledger:
         heard, leader = ledger.live_runs(), ledger.leader()
-    unfinished = [*_PATIENCE, Status.QUEUED]
+    unfinished, job = [*_PATIENCE, Status.QUEUED], names_of(configuration).of(LIVE)
     return judge(
-        _runs(instance, unfinished),
+        _runs(instance, job, unfinished),
         heard,
         leader=leader,
-        last=next(iter(_runs(instance, [Status.FAILURE, Status.SUCCESS], limit=1)), None),
+        last=next(iter(_runs(instance, job, [Status.FAILURE, Status.SUCCESS], limit=1)), None),
         lead_time=lead_time,
         now=datetime.now(tz=UTC),
     )
 
 
 def _runs(
-    instance: dg.DagsterInstance, statuses: Sequence[Status], *, limit: int | None = None
+    instance: dg.DagsterInstance,
+    job: str,
+    statuses: Sequence[Status],
+    *,
+    limit: int | None = None,
 ) -> list[LiveRun]:
     """The youngest first."""
-    found = instance.get_run_records(dg.RunsFilter(job_name=LIVE, statuses=statuses), limit=limit)
+    found = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=statuses), limit=limit)
     return [
         LiveRun(
             run_id=record.dagster_run.run_id,

@@ -16,11 +16,11 @@ from dv_sync_pipeline.defs.checks import (
     nothing_held,
     nothing_held_spec,
 )
-from dv_sync_pipeline.defs.lineage import deferred_key, removals_key, secondary_key
+from dv_sync_pipeline.defs.names import POOL, SYNCHRONIZER, Names, names_of
 from dv_sync_pipeline.defs.narration import describe_removals
 from dv_sync_pipeline.defs.record import record_of
-from dv_sync_pipeline.defs.resources import Engine, Synchronizer
-from dv_sync_pipeline.defs.steps import POOL, run_as_step
+from dv_sync_pipeline.defs.resources import Engine, synchronizer_of
+from dv_sync_pipeline.defs.steps import run_as_step
 from dv_sync_pipeline.sync.deferral import deferred_lookups
 from dv_sync_pipeline.sync.ordering import children_of
 from dv_sync_pipeline.sync.report import ProgressListener, TableReport
@@ -32,11 +32,13 @@ _WHAT_HAPPENS = {"delete": "are deleted", "deactivate": "are deactivated"}
 
 def build_removal_assets(configuration: Configuration) -> list[dg.AssetsDefinition]:
     """The removals of every table that does not keep its rows."""
+    names = names_of(configuration)
     return [
         _build_asset(
             table,
-            after=_steps_before(table, configuration.tables),
+            after=_steps_before(table, configuration.tables, names=names),
             owners=configuration.owners_of(table),
+            names=names,
         )
         for table in configuration.tables
         if table.has_removals
@@ -44,25 +46,30 @@ def build_removal_assets(configuration: Configuration) -> list[dg.AssetsDefiniti
 
 
 def _steps_before(
-    table: TableConfiguration, tables: Sequence[TableConfiguration]
+    table: TableConfiguration, tables: Sequence[TableConfiguration], *, names: Names
 ) -> list[dg.AssetKey]:
     """The table itself, the last step of its children, and lookups that closed a circle to it."""
     deferred = deferred_lookups(tables)
     circles = [
-        deferred_key(other)
+        names.deferred(other)
         for other in tables
         if any(
             table.table in other.lookups[column].synchronized
             for column in deferred.get(other.table, ())
         )
     ]
-    return [secondary_key(table), *map(_last_step, children_of(table, tables)), *circles]
+    last_steps = [_last_step(child, names) for child in children_of(table, tables)]
+    return [names.secondary(table), *last_steps, *circles]
 
 
 def _build_asset(
-    table: TableConfiguration, *, after: Sequence[dg.AssetKey], owners: Sequence[str]
+    table: TableConfiguration,
+    *,
+    after: Sequence[dg.AssetKey],
+    owners: Sequence[str],
+    names: Names,
 ) -> dg.AssetsDefinition:
-    key = removals_key(table)
+    key = names.removals(table)
 
     @dg.asset(
         key=key,
@@ -73,17 +80,17 @@ def _build_asset(
         kinds={"dataverse"},
         tags={"dv_sync/environment": "secondary", "dv_sync/deletes": table.deletes},
         check_specs=[no_parked_rows_spec(key), nothing_held_spec(key)],
-        pool=POOL,
+        pool=names.of(POOL),
+        required_resource_keys={names.of(SYNCHRONIZER)},
     )
     def removals(
         context: dg.AssetExecutionContext,
-        synchronizer: dg.ResourceParam[Synchronizer],
     ) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster only knows the bare class here
         def work(engine: Engine, listener: ProgressListener) -> Awaitable[TableReport]:
             return engine.remove(table.table, progress=listener)
 
         context.log.info("%s: looks for rows that are gone in the primary.", table.table)
-        report = run_as_step(context, synchronizer, table.table, work)
+        report = run_as_step(context, synchronizer_of(context, names), table.table, work)
         context.log.info(describe_removals(report))
         return dg.MaterializeResult(
             metadata={**record_of(report), "changed": report.removed > 0},
@@ -93,9 +100,9 @@ def _build_asset(
     return removals
 
 
-def _last_step(table: TableConfiguration) -> dg.AssetKey:
+def _last_step(table: TableConfiguration, names: Names) -> dg.AssetKey:
     """The last that a run does to a table."""
-    return removals_key(table) if table.has_removals else secondary_key(table)
+    return names.removals(table) if table.has_removals else names.secondary(table)
 
 
 def _describe(table: TableConfiguration) -> str:

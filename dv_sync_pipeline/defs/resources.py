@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+import dagster as dg
+
 from dv_sync_pipeline.config import Configuration
+from dv_sync_pipeline.defs.names import SYNCHRONIZER, Names
 from dv_sync_pipeline.errors import SafetyError
 from dv_sync_pipeline.sync.report import Progress, ProgressListener, TableReport, TableVerdict
 
@@ -25,6 +28,7 @@ __all__ = [
     "Work",
     "open_real_engine",
     "run_to_the_end",
+    "synchronizer_of",
 ]
 
 
@@ -158,6 +162,14 @@ class Synchronizer:
 
         async with self.open_engine(self.configuration) as engine:
             return await work(engine, tell_both)
+
+
+def synchronizer_of(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext, names: Names
+) -> Synchronizer:
+    """That of the step's own pair of environments."""
+    synchronizer: Synchronizer = getattr(context.resources, names.of(SYNCHRONIZER))
+    return synchronizer
 
 
 def run_to_the_end(work: Coroutine[Any, Any, _T]) -> _T:

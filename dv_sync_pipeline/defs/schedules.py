@@ -2,25 +2,28 @@
 
 import dagster as dg
 
-from dv_sync_pipeline.config import Schedule
-from dv_sync_pipeline.defs.jobs import RECONCILE_ALL, STARTED_BY_TAG
+from dv_sync_pipeline.config import Configuration
+from dv_sync_pipeline.defs.jobs import STARTED_BY_TAG
+from dv_sync_pipeline.defs.names import RECONCILE_ALL, Names, names_of
 from dv_sync_pipeline.errors import ConfigurationError
 
 __all__ = ["build_schedules"]
 
 
-def build_schedules(schedule: Schedule) -> list[dg.ScheduleDefinition]:
+def build_schedules(configuration: Configuration) -> list[dg.ScheduleDefinition]:
     """The nightly reconciliation, or none when the configuration switches it off."""
+    schedule = configuration.schedule
     if schedule.reconcile is None:
         return []
-    return [_nightly(schedule.reconcile, timezone=schedule.timezone)]
+    names = names_of(configuration)
+    return [_nightly(schedule.reconcile, timezone=schedule.timezone, names=names)]
 
 
-def _nightly(cron: str, *, timezone: str) -> dg.ScheduleDefinition:
+def _nightly(cron: str, *, timezone: str, names: Names) -> dg.ScheduleDefinition:
     try:
         return dg.ScheduleDefinition(
-            name="nightly_reconciliation",
-            job_name=RECONCILE_ALL,
+            name=names.of("nightly_reconciliation"),
+            job_name=names.of(RECONCILE_ALL),
             cron_schedule=cron,
             execution_timezone=timezone,
             default_status=dg.DefaultScheduleStatus.RUNNING,

@@ -10,11 +10,7 @@ from dv_sync_pipeline.defs.resources import Synchronizer, Work
 from dv_sync_pipeline.errors import DvSyncError
 from dv_sync_pipeline.sync.report import TableReport
 
-__all__ = ["POOL", "attempt", "run_as_step"]
-
-POOL = "dv_sync_secondary"
-"""What every step that writes to the secondary takes a slot of; `dagster.yaml` says how many there
-are, over all runs and machines. A run that ended without giving its slots back loses them soon."""
+__all__ = ["attempt", "run_as_step"]
 
 
 def attempt(

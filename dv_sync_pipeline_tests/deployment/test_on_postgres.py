@@ -7,7 +7,7 @@ import dagster as dg
 import psycopg
 import pytest
 
-from dv_sync_pipeline.defs.steps import POOL
+from dv_sync_pipeline.defs.names import POOL
 from dv_sync_pipeline_tests.worlds.dagster_services import DEPLOYMENT, running_estate
 
 QUICKER = {
