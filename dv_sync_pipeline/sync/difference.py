@@ -5,6 +5,7 @@ frames in, `Difference` out; two frames of a million rows are never joined into 
 here: doing anything about a difference; that is `writer.py`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,9 @@ HOLDER = "@holder"
 """Secondary id of another row that shows the key which a changed row must show; else null."""
 
 IS_INACTIVE = "@is_inactive"
+
+_VALUES_AT_ONCE = 1_000_000
+"""Of each side; one column of a large table."""
 
 _WANTED = "@wanted_row"
 _PRESENT = "@present_row"
@@ -167,6 +171,8 @@ def _unmatched(partnerless: pl.DataFrame, ours: pl.DataFrame, mapping: TableMapp
 
 
 def _without(frame: pl.DataFrame, other: pl.DataFrame, *, on: str) -> pl.DataFrame:
+    if frame.is_empty() or other.is_empty():
+        return frame
     return frame.join(other.select(on), on=on, how="anti", maintain_order="left")
 
 
@@ -209,6 +215,9 @@ def _match_by_key(
     claimed: pl.DataFrame,
 ) -> pl.DataFrame:
     """Pairs of row numbers that the key finds among the rows that no link has found."""
+    unmatched = _without(wanted.select(_WANTED, PRIMARY_ID, FOLDED_KEY), by_link, on=_WANTED)
+    if unmatched.is_empty():
+        return by_link.clear()  # The keys of all rows are not needed.
     free = _without(_without(present, by_link, on=_PRESENT), claimed, on=_PRESENT)
     # A key that stands twice in the secondary decides nothing.
     candidates = (
@@ -216,12 +225,7 @@ def _match_by_key(
         .drop_nulls(FOLDED_KEY)
         .unique(FOLDED_KEY, keep="none")
     )
-    return (
-        wanted.select(_WANTED, PRIMARY_ID, FOLDED_KEY)
-        .pipe(_without, by_link, on=_WANTED)
-        .join(candidates, on=FOLDED_KEY)
-        .drop(FOLDED_KEY)
-    )
+    return unmatched.join(candidates, on=FOLDED_KEY).drop(FOLDED_KEY)
 
 
 def _compare_matches(
@@ -230,18 +234,10 @@ def _compare_matches(
     """Rows that differ, as wanted and as present, and how many do not."""
     status = mapping.compared_status
     left, right = matches[_WANTED], matches[_PRESENT]
-    # One column of both sides at a time is brought into the same order, never whole frames.
-    differs = pl.DataFrame(
-        [matches[SECONDARY_ID]]
-        + [
-            wanted[name].gather(left).ne_missing(present[name].gather(right)).alias(name)
-            for name in (*mapping.compared, *status)
-        ]
-    )
-    is_different = differs.select(
-        SECONDARY_ID, pl.any_horizontal(pl.lit(False), *mapping.compared, *status).alias("any")
-    )["any"]
-    marks = differs.filter(is_different).select(
+    differs = _differing(wanted, present, matches, names=(*mapping.compared, *status))
+    is_different = differs.select(any=pl.any_horizontal(pl.lit(False), *differs.columns))["any"]
+    marks = pl.DataFrame([matches[SECONDARY_ID], *differs]).filter(is_different)
+    marks = marks.select(
         SECONDARY_ID,
         _names_where_true(mapping.compared).alias(CHANGED),
         pl.any_horizontal(pl.lit(False), *status).alias(STATUS_CHANGED),
@@ -250,6 +246,33 @@ def _compare_matches(
     changed = changed.with_columns(_holders(changed, present, mapping))
     before = present[right.filter(is_different)].drop(_PRESENT)
     return changed, before, matches.height - changed.height
+
+
+def _differing(
+    wanted: pl.DataFrame, present: pl.DataFrame, matches: pl.DataFrame, *, names: Sequence[str]
+) -> pl.DataFrame:
+    """Of each match, which of the columns differ.
+
+    Columns of both sides are brought into the same order, of many rows only one at a time: whole
+    frames would be held in memory twice.
+    """
+    at_once = max(1, _VALUES_AT_ONCE // max(1, matches.height))
+    groups = [list(names[start : start + at_once]) for start in range(0, len(names), at_once)]
+    return pl.concat(
+        [
+            matches.select(),
+            *(
+                _differing_columns(wanted[some][matches[_WANTED]], present[some][matches[_PRESENT]])
+                for some in groups
+            ),
+        ],
+        how="horizontal",
+    )
+
+
+def _differing_columns(ours: pl.DataFrame, theirs: pl.DataFrame) -> pl.DataFrame:
+    """Two frames of the same rows in the same order, value by value."""
+    return ours.select(pl.col(name).ne_missing(theirs[name]) for name in ours.columns)
 
 
 def _holders(changed: pl.DataFrame, present: pl.DataFrame, mapping: TableMapping) -> pl.Series:

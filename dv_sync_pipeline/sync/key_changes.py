@@ -53,6 +53,8 @@ class KeyMoves:
 
 def key_moves(changed: pl.DataFrame, mapping: TableMapping, *, gone: Collection[str]) -> KeyMoves:
     """Order the changed rows; `gone` are the secondary ids of rows that wait to be removed."""
+    if changed[HOLDER].null_count() == changed.height:
+        return _no_moves(changed)
     holders = _holders(changed)
     circles = _circles(holders)
     column = _column_for_temporary_values(mapping)
@@ -66,6 +68,12 @@ def key_moves(changed: pl.DataFrame, mapping: TableMapping, *, gone: Collection[
         stuck=turning if column is None else turning.clear(),
         waiting=changed.filter(is_waiting),
     )
+
+
+def _no_moves(changed: pl.DataFrame) -> KeyMoves:
+    """Every key that is needed is free."""
+    none = changed.clear()
+    return KeyMoves(waves=(changed,), aside=none, turns=(), stuck=none, waiting=none)
 
 
 def _holders(changed: pl.DataFrame) -> dict[str, str]:

@@ -146,12 +146,13 @@ def _removals(
     comparison: Comparison, task: TablePass, *, among: Container[str] = EVERY_ROW
 ) -> RemovalList:
     """What the removals of this run have to do; nothing where rows are kept."""
+    known = task.ledger.removals(task.table)
     return RemovalList(
         task.table,
-        removals_listed(comparison.difference, task, among=among),
+        removals_listed(comparison.difference, task, listed=known.removals, among=among),
         links=comparison.difference.links.height + comparison.difference.gone.height,
         primary_rows=comparison.primary_rows,
-        approved=task.ledger.removals(task.table).approved,
+        approved=known.approved,
     )
 
 

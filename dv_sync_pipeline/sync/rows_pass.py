@@ -5,7 +5,7 @@ reconcile. Does not belong here: which rows, and why (`changes.py`, `reconcile.p
 are compared (`touched.py`).
 """
 
-from collections.abc import AsyncIterator, Collection, Container
+from collections.abc import AsyncIterator, Collection, Container, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from dv_sync_pipeline.sync.comparison import Comparison, TablePass
 from dv_sync_pipeline.sync.difference import Difference, row_differences, rows_to_go
 from dv_sync_pipeline.sync.feed import MODIFIED
 from dv_sync_pipeline.sync.guards import Removal, RemovalList
-from dv_sync_pipeline.sync.ledger.waiting import PARENT_ID
+from dv_sync_pipeline.sync.ledger.waiting import PARENT_ID, WAITING_SCHEMA
 from dv_sync_pipeline.sync.mapping import KEY, PRIMARY_ID, SECONDARY_ID
 from dv_sync_pipeline.sync.meter import Meter
 from dv_sync_pipeline.sync.pairs import apply_pairs
@@ -31,7 +31,7 @@ from dv_sync_pipeline.sync.report import (
     TableReport,
 )
 from dv_sync_pipeline.sync.touched import Touched, compare_touched, read_touched
-from dv_sync_pipeline.sync.waiting import looked_up, missing_parents
+from dv_sync_pipeline.sync.waiting import all_there, looked_up, missing_parents
 from dv_sync_pipeline.sync.writer import Written, apply
 
 __all__ = ["RowsPass", "removals_listed"]
@@ -140,9 +140,10 @@ class RowsPass:
             return
         written = await apply(comparison.difference, self._task)
         self._tally.add(comparison, written, gone=gone.height)
-        if is_news:
-            self._note_lag(comparison, written)
-        await self._settle(touched, comparison, written)
+        async with self._task.turns.entries(touched.ids) as overtaken:
+            self._settle(touched.ids - overtaken, comparison, written)
+            if is_news:
+                self._note_lag(comparison, written)
 
     def _plan(self, comparison: Comparison, *, gone: int) -> None:
         difference = comparison.difference
@@ -152,26 +153,23 @@ class RowsPass:
         deletes = self._task.settings.deletes
         self._tally.differences += row_differences(difference, deletes=deletes)
 
-    async def _settle(self, touched: Touched, comparison: Comparison, written: Written) -> None:
-        """Write down what waits: for a person, for a parent, or to be removed.
+    def _settle(self, ids: Collection[str], comparison: Comparison, written: Written) -> None:
+        """Write down what waits of these rows: for a person, for a parent, or to be removed.
 
-        All these rows are stamped, those that are parked and have no link included, so that a pass
+        All of them are stamped, those that are parked and have no link included, so that a pass
         that began before leaves alone what is written down here.
         """
         task, table = self._task, self._task.table
-        async with task.turns.chunk(touched.ids) as overtaken:
-            ids = touched.ids - overtaken - task.turns.overtaken
-            refused = {row.primary_id: row for row in comparison.parked} | written.parked
-            parked = [row for row_id, row in refused.items() if row_id in ids]
-            parked = task.ledger.replace_parked(table, parked, among=ids)
-            if task.mapping.deferred:
-                task.ledger.replace_parked(table, [], work=ParkedWork.LOOKUPS, among=ids)
-            task.ledger.stamp_rows(
-                table, [row.primary_id for row in parked], writer=task.turns.writer
-            )
-            waiting = _waiting(task, comparison).filter(pl.col(PRIMARY_ID).is_in(list(ids)))
-            task.ledger.replace_waiting(table, waiting, among=ids)
-            self._list_removals(comparison.difference, ids)
+        ids = set(ids) - task.turns.overtaken
+        refused = {row.primary_id: row for row in comparison.parked} | written.parked
+        parked = [row for row_id, row in refused.items() if row_id in ids]
+        parked = task.ledger.replace_parked(table, parked, among=ids)
+        if task.mapping.deferred:
+            task.ledger.replace_parked(table, [], work=ParkedWork.LOOKUPS, among=ids)
+        task.ledger.stamp_rows(table, [row.primary_id for row in parked], writer=task.turns.writer)
+        waiting = _waiting(task, comparison).filter(pl.col(PRIMARY_ID).is_in(list(ids)))
+        task.ledger.replace_waiting(table, waiting, among=ids)
+        self._list_removals(comparison.difference, ids)
         self._tally.settle(ids, parked)
 
     def _list_removals(self, difference: Difference, ids: Collection[str]) -> None:
@@ -180,9 +178,9 @@ class RowsPass:
         How many rows the primary has is not known here: as many as are linked and not listed.
         """
         task = self._task
-        listed = task.ledger.removals(task.table)
-        removals = removals_listed(difference, task, among=ids)
-        if removals != tuple(listed.removals):
+        listed = task.ledger.removals(task.table).removals
+        removals = removals_listed(difference, task, listed=listed, among=ids)
+        if removals != tuple(listed):
             links = task.ledger.count_links(task.table)
             task.ledger.replace_removals(
                 RemovalList(task.table, removals, links, max(links - len(removals), 0))
@@ -210,6 +208,7 @@ class RowsPass:
         tally, parked = self._tally, tuple(self._tally.parked.values())
         seconds, traffic = self._meter.read()
         ledger, table = self._task.ledger, self._task.table
+        parked_count = len(parked) if self._dry_run else ledger.count_parked(table)
         return TableReport(
             table=table,
             mode=mode,
@@ -222,7 +221,7 @@ class RowsPass:
             gone=tally.gone,
             waiting=tally.waiting,
             foreign=0,
-            parked=len(parked) if self._dry_run else ledger.count_parked(table),
+            parked=parked_count,
             requests=traffic.requests,
             retries=traffic.retries,
             throttled_seconds=traffic.throttled_seconds,
@@ -235,19 +234,26 @@ class RowsPass:
             reconcile_owed=ledger.reconcile_owed(table),
             reconcile_only=ledger.is_untracked(table),
             columns=self._meter.columns,
-            key_conflicts=sum(row.reason in KEY_REASONS for row in parked)
-            if self._dry_run
-            else ledger.count_parked(table, reasons=KEY_REASONS),
+            key_conflicts=self._key_conflicts() if parked_count else 0,
         )
+
+    def _key_conflicts(self) -> int:
+        if self._dry_run:
+            return sum(row.reason in KEY_REASONS for row in self._tally.parked.values())
+        return self._task.ledger.count_parked(self._task.table, reasons=KEY_REASONS)
 
 
 def _waiting(task: TablePass, comparison: Comparison) -> pl.DataFrame:
     """Which of the rows wait for which parents."""
     rows, mapping = comparison.rows, task.mapping
-    parents = looked_up(rows, mapping).items()
+    pointing = looked_up(rows, mapping)
     written = {
-        parent: task.ledger.links_of(parent.table, frame[PARENT_ID]) for parent, frame in parents
+        parent: task.ledger.links_of(parent.table, frame[PARENT_ID].unique())
+        for parent, frame in pointing.items()
     }
+    # So it is with nearly every micro-batch: no parent was missing, and none has gone meanwhile.
+    if not (comparison.waiting or comparison.parked) and all_there(pointing, written):
+        return WAITING_SCHEMA.to_frame()
     return missing_parents(rows, mapping, comparison.parent_links, written)
 
 
@@ -262,14 +268,13 @@ def _oldest_change(comparison: Comparison, *, without: Collection[str]) -> datet
 
 
 def removals_listed(
-    difference: Difference, task: TablePass, *, among: Container[str]
+    difference: Difference, task: TablePass, *, listed: Sequence[Removal], among: Container[str]
 ) -> tuple[Removal, ...]:
-    """The list of removals, once it says of the rows `among` what the difference says of them."""
+    """What was listed, once it says of the rows `among` what the difference says of them."""
     if not task.settings.has_removals:
         return ()
     gone = rows_to_go(difference, deletes=task.settings.deletes)
     found = [Removal(*row) for row in gone.select(PRIMARY_ID, SECONDARY_ID, KEY).iter_rows()]
-    listed = task.ledger.removals(task.table).removals
     kept = [each for each in listed if each.primary_id not in among]
     new = [each for each in found if each.primary_id in among]
     return tuple(sorted([*kept, *new], key=lambda each: (each.key, each.primary_id)))

@@ -104,7 +104,7 @@ class States:
         A row that was made active only to be changed goes back to sleep even when the change itself
         was refused, which `parked` tells by primary id.
         """
-        if not self._is_ours:
+        if not (self._is_ours and self._may_be_due(difference)):
             return difference.creates.clear()
         is_welcome = ~pl.col(PRIMARY_ID).is_in(list(parked))
         is_woken = pl.col(SECONDARY_ID).is_in(list(self._woken))
@@ -116,6 +116,11 @@ class States:
             pl.when(is_woken).then(now).otherwise(pl.col(_PRESENT)).alias(_PRESENT)
         )
         return pl.concat([created, changed], how="diagonal")
+
+    def _may_be_due(self, difference: Difference) -> bool:
+        """Of most differences not: they are changes of columns alone."""
+        is_changing = difference.changed[STATUS_CHANGED].any()
+        return bool(self._woken or is_changing or not difference.creates.is_empty())
 
     async def set_states(self, rows: pl.DataFrame) -> list[Outcome]:
         """Give each row its pair, step by step where there is no direct way (DATAVERSE 12)."""

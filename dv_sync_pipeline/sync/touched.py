@@ -20,7 +20,7 @@ from dv_sync_pipeline.sync.feed import columns_of_changes
 from dv_sync_pipeline.sync.ledger.waiting import PARENT_ID
 from dv_sync_pipeline.sync.mapping import PRIMARY_ID, SECONDARY_ID, Parent, TableMapping
 from dv_sync_pipeline.sync.projection import project
-from dv_sync_pipeline.sync.values import empty_frame, frame_of_rows, split_reference
+from dv_sync_pipeline.sync.values import frame_of_rows, split_reference
 from dv_sync_pipeline.sync.waiting import looked_up
 from dv_sync_pipeline.webapi.client import Row
 from dv_sync_pipeline.webapi.together import together
@@ -74,11 +74,9 @@ async def compare_touched(task: TablePass, touched: Touched) -> tuple[Touched, C
     mapping = task.mapping
     links = task.ledger.links_of(task.table, sorted(touched.ids))
     parents = _Parents.of(task, touched)
-    keyed = mapping.without(mapping.chained)
-    wanted = project(touched.rows, keyed, links=links, parent_links=parents.links).wanted
-    unlinked = wanted.filter(~pl.col(PRIMARY_ID).is_in(links[PRIMARY_ID].implode()))
-    ids = {*links[SECONDARY_ID], *unlinked[PRIMARY_ID]}
-    present = await _read_present(task, ids, _keys(unlinked, mapping))
+    strangers, keys = _strangers(touched.rows, mapping, links, parents)
+    ids = {*links[SECONDARY_ID], *strangers}
+    present = await _read_present(task, ids, keys)
     others = _linked_elsewhere(task, present, ids) - touched.ids
     if others:
         more = await read_touched(task, others)
@@ -107,6 +105,19 @@ class _Parents:
         return cls({**task.parent_links, **known}, task.ledger.links_of(task.table, own))
 
 
+def _strangers(
+    rows: pl.DataFrame, mapping: TableMapping, links: pl.DataFrame, parents: _Parents
+) -> tuple[list[str], list[dict[str, object]]]:
+    """Rows without a link, by their ids, and the keys under which the secondary may have them."""
+    linked = set(links[PRIMARY_ID])
+    if linked.issuperset(rows[PRIMARY_ID]):
+        return [], []  # As most micro-batches are: they are projected once, not twice.
+    keyed = mapping.without(mapping.chained)
+    wanted = project(rows, keyed, links=links, parent_links=parents.links).wanted
+    unlinked = wanted.filter(~pl.col(PRIMARY_ID).is_in(list(linked)))
+    return unlinked[PRIMARY_ID].to_list(), _keys(unlinked, mapping)
+
+
 def _keys(wanted: pl.DataFrame, mapping: TableMapping) -> list[dict[str, object]]:
     """Under which keys the secondary may have the rows already."""
     lookups = {column.name: column for column in mapping.lookups}
@@ -131,10 +142,8 @@ async def _read_present(
         ]
     )
     where = f"{task.secondary.name}, table {schema.name}"
-    pages = [frame_of_rows(rows, columns, where=where) for rows in found]
-    return pl.concat([empty_frame(columns), *pages]).unique(
-        SECONDARY_ID, keep="last", maintain_order=True
-    )
+    rows = frame_of_rows([row for some in found for row in some], columns, where=where)
+    return rows.unique(SECONDARY_ID, keep="last", maintain_order=True)
 
 
 def _linked_elsewhere(task: TablePass, present: pl.DataFrame, ids: Collection[str]) -> set[str]:

@@ -103,11 +103,24 @@ class Turns:
     async def chunk(self, primary_ids: Collection[str]) -> AsyncIterator[frozenset[str]]:
         """Have the turn while these rows are written; yields those that must be left alone."""
         async with self.hold():
-            overtaken = self._ledger.claim_rows(
-                self._table, list(primary_ids), since=self._since, writer=self.writer
-            )
-            self.overtaken |= overtaken
-            yield frozenset(overtaken)
+            yield self._claim(primary_ids)
+
+    @asynccontextmanager
+    async def entries(self, primary_ids: Collection[str]) -> AsyncIterator[frozenset[str]]:
+        """As `chunk`, for entries in the ledger alone: they and the stamps are one transaction.
+
+        So nothing may be awaited inside.
+        """
+        async with self.hold():
+            with self._ledger.transaction():
+                yield self._claim(primary_ids)
+
+    def _claim(self, primary_ids: Collection[str]) -> frozenset[str]:
+        overtaken = self._ledger.claim_rows(
+            self._table, list(primary_ids), since=self._since, writer=self.writer
+        )
+        self.overtaken |= overtaken
+        return frozenset(overtaken)
 
     def written_by_others(self) -> set[str]:
         """All rows of the table that other passes have written since this one began to read."""

@@ -7,6 +7,7 @@ secondary must show; that is `projection.py`.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from operator import itemgetter
 from typing import Any, TypeAlias
 
@@ -26,6 +27,7 @@ __all__ = [
     "frame_of_rows",
     "map_choices",
     "reference",
+    "reference_prefix",
     "split_reference",
 ]
 
@@ -168,9 +170,13 @@ def _references(rows: Sequence[Row], column: Column) -> list[str | None]:
 
 def reference(column: Column, table: str, row_id: pl.Expr) -> pl.Expr:
     """How a frame shows that a lookup points to a row: its id, with the table if it has several."""
-    if not column.is_polymorphic:
-        return row_id
-    return pl.concat_str(pl.lit(table + _TABLE_SEPARATOR), row_id)
+    prefix = reference_prefix(column, table)
+    return pl.concat_str(pl.lit(prefix), row_id) if prefix else row_id
+
+
+def reference_prefix(column: Column, table: str) -> str:
+    """What stands before the id: the table, if the lookup has several."""
+    return f"{table}{_TABLE_SEPARATOR}" if column.is_polymorphic else ""
 
 
 def split_reference(column: Column, value: str, *, only_table: str) -> tuple[str, str]:
@@ -187,10 +193,13 @@ def _wire_one(name: str, value_type: ValueType, values: Sequence[Any]) -> pl.Ser
 
 
 def _canonical(columns: Mapping[str, Column]) -> list[pl.Expr]:
-    return [
-        VALUE_TYPES[column.kind].canonical(pl.col(name)).alias(name)
-        for name, column in columns.items()
-    ]
+    return [_canonical_column(name, column.kind) for name, column in columns.items()]
+
+
+@cache
+def _canonical_column(name: str, kind: ColumnKind) -> pl.Expr:
+    """Kept, as there are few columns and many small frames."""
+    return VALUE_TYPES[kind].canonical(pl.col(name)).alias(name)
 
 
 MAPPABLE_KINDS = frozenset({ColumnKind.CHOICE, ColumnKind.MULTI_CHOICE})

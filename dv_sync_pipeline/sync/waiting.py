@@ -10,24 +10,27 @@ import polars as pl
 
 from dv_sync_pipeline.sync.ledger.waiting import PARENT_ID, PARENT_TABLE, WAITING_SCHEMA
 from dv_sync_pipeline.sync.mapping import PRIMARY_ID, MappedColumn, Parent, TableMapping
-from dv_sync_pipeline.sync.values import reference
+from dv_sync_pipeline.sync.values import reference, reference_prefix
 
-__all__ = ["looked_up", "missing_parents"]
+__all__ = ["all_there", "looked_up", "missing_parents"]
 
 
 def looked_up(rows: pl.DataFrame, mapping: TableMapping) -> dict[Parent, pl.DataFrame]:
-    """Synchronized parent → which row looks up which of its rows, as `WAITING_SCHEMA`."""
+    """Synchronized parent → which row looks up which of its rows, as `WAITING_SCHEMA`.
+
+    A row that looks up another one through two columns is there twice.
+    """
     found: dict[Parent, list[pl.DataFrame]] = {}
     for column in mapping.lookups:
         for parent in column.parents:
             if not parent.by:
                 found.setdefault(parent, []).append(_pointing(rows, column, parent))
-    return {parent: pl.concat(frames).unique() for parent, frames in found.items()}
+    return {parent: pl.concat(frames) for parent, frames in found.items()}
 
 
 def _pointing(rows: pl.DataFrame, column: MappedColumn, parent: Parent) -> pl.DataFrame:
     """The rows that point to this parent through the column."""
-    prefix = pl.select(reference(column.source, parent.table, pl.lit(""))).item()
+    prefix = reference_prefix(column.source, parent.table)
     value = pl.col(column.name)
     pointing = rows.filter(value.is_not_null() & value.str.starts_with(prefix))
     return pointing.select(
@@ -35,6 +38,16 @@ def _pointing(rows: pl.DataFrame, column: MappedColumn, parent: Parent) -> pl.Da
         pl.lit(parent.table).alias(PARENT_TABLE),
         value.str.strip_prefix(prefix).alias(PARENT_ID),
     )
+
+
+def all_there(
+    pointing: Mapping[Parent, pl.DataFrame], links: Mapping[Parent, pl.DataFrame]
+) -> bool:
+    """Whether every row that is looked up is linked; `pointing` comes from `looked_up`."""
+    linked = {
+        parent: set(links[parent].filter(~pl.col("@intended"))[PRIMARY_ID]) for parent in pointing
+    }
+    return all(linked[parent].issuperset(frame[PARENT_ID]) for parent, frame in pointing.items())
 
 
 def missing_parents(

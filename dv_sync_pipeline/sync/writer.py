@@ -122,10 +122,12 @@ class _Writer:
     async def _in_turns(self, rows: pl.DataFrame, note: Callable[[pl.DataFrame], None]) -> None:
         """Entries of the ledger alone: many at once, but no more than others can wait for."""
         for chunk in rows.iter_slices(_ENTRIES_PER_TURN):
-            async with self._turns.chunk(chunk[PRIMARY_ID].to_list()) as overtaken:
+            async with self._turns.entries(chunk[PRIMARY_ID].to_list()) as overtaken:
                 note(_without(chunk, overtaken))
 
     async def _update(self, difference: Difference) -> None:
+        if difference.changed.is_empty():
+            return
         changed = difference.changed.with_columns(
             pl.col(CHANGED).list.set_difference(_texts(self._later))
         )
@@ -165,6 +167,8 @@ class _Writer:
         self._park_refused(chunk, await self._states.change(writes, chunk, proof=(name,)))
 
     async def _create(self, creates: pl.DataFrame) -> None:
+        if creates.is_empty():
+            return
         creates = creates.with_columns(pl.col(PRIMARY_ID).alias(SECONDARY_ID))
         await self._in_chunks("create", creates, self._create_chunk)
 
@@ -227,6 +231,8 @@ class _Writer:
         changed = self._still_welcome(difference.changed)
         self._written.updated = changed.height
         self._written.created = self._still_welcome(difference.creates).height
+        if changed.is_empty():
+            return
         origins = difference.links.select(PRIMARY_ID, "@origin")
         proven = changed.join(origins, on=PRIMARY_ID)
         await self._in_turns(_proven_links(proven), self._save_links)

@@ -7,6 +7,7 @@ part defines its own.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -64,10 +65,12 @@ class Database:
     """One state database, for one part of the ledger after the other to be built upon.
 
     Every method of every part is one transaction and raises `LedgerError` when the database fails.
+    Several calls within `transaction` are one together: each commit waits for the disk.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._open: ContextVar[sa.Connection | None] = ContextVar("open", default=None)
 
     @classmethod
     def open(cls, url: str, *, busy_seconds_max: float = BUSY_SECONDS_MAX) -> Self:
@@ -109,13 +112,29 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
-        """All of it or nothing; `IntegrityError` is for the caller."""
+        """All of it or nothing; within another one, a part of that.
+
+        Other tasks of this process would wait for it without end: nothing may be awaited inside.
+        `IntegrityError` is for the caller.
+        """
+        outer = self._open.get()
+        if outer is not None:
+            yield outer
+            return
         with _explained(), self._engine.begin() as connection:
-            yield connection
+            token = self._open.set(connection)
+            try:
+                yield connection
+            finally:
+                self._open.reset(token)
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A connection that writes nothing."""
+        """A connection that writes nothing; within a transaction, one that sees what it wrote."""
+        outer = self._open.get()
+        if outer is not None:
+            yield outer
+            return
         with _explained(), self._engine.connect() as connection:
             yield connection
 

@@ -73,12 +73,12 @@ class Links(Database):
         self, table: str, column: "sa.Column[str]", values: Sequence[str] | pl.Series
     ) -> pl.DataFrame:
         query = sa.select(*_LINK_COLUMNS.values()).where(links_table.c.table_name == table)
-        steps = [LINKS_SCHEMA.to_frame()]
-        with self.reading() as connection:
-            for some in in_steps(values):
-                rows = connection.execute(query.where(column.in_(some))).all()
-                steps += [_links_frame(rows)] if rows else []
-        return pl.concat(steps)
+        rows: list[sa.Row[Any]] = []
+        if len(values):
+            with self.reading() as connection:
+                for some in in_steps(values):
+                    rows += connection.execute(query.where(column.in_(some))).all()
+        return _links_frame(rows) if rows else LINKS_SCHEMA.to_frame()
 
     def count_links(self, table: str) -> int:
         """How many links the table has, intended ones included."""

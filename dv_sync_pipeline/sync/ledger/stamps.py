@@ -43,8 +43,8 @@ stamps_of_links = ("sequence", "writer")
 
 def next_sequence(connection: sa.Connection) -> int:
     """The next number; other writers wait for this transaction, so numbers follow commits."""
-    connection.execute(_sequence.update().values(latest=_sequence.c.latest + 1))
-    return connection.scalar(sa.select(_sequence.c.latest)) or 0
+    number = _sequence.update().values(latest=_sequence.c.latest + 1).returning(_sequence.c.latest)
+    return connection.scalar(number) or 0
 
 
 def stamp_unlinked(

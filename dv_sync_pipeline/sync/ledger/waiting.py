@@ -51,9 +51,13 @@ class WaitingRows(Database):
         They are given as `WAITING_SCHEMA`.
         """
         of_table = _waiting.c.table_name == table
-        with self.transaction() as connection:
+        with self.reading() as connection:
             known = set(connection.scalars(sa.select(_waiting.c.primary_id).where(of_table)))
-            for ids in in_steps(sorted(row_id for row_id in known if row_id in among)):
+        over = sorted(row_id for row_id in known if row_id in among)
+        if not over and waiting.is_empty():
+            return
+        with self.transaction() as connection:
+            for ids in in_steps(over):
                 connection.execute(
                     _waiting.delete().where(of_table, _waiting.c.primary_id.in_(ids))
                 )

@@ -60,6 +60,25 @@ def test_no_links_have_types_too(ledger):
     assert LINKS_SCHEMA == ledger.links("hotel").schema
 
 
+def test_calls_within_a_transaction_are_one(ledger):
+    """Several entries that belong together are all there, or none of them is."""
+    seen = []
+
+    def switch_off():
+        with ledger.transaction():
+            ledger.save_links("hotel", links(("a", "a", 1, "H-1", "created", False)))
+            ledger.stamp_rows("hotel", ["a", "b"], writer=1)
+            seen.append(ledger.count_links("hotel"))
+            raise RuntimeError("the machine is switched off")
+
+    with pytest.raises(RuntimeError):
+        switch_off()
+
+    assert [1] == seen
+    assert 0 == ledger.count_links("hotel")
+    assert set() == ledger.rows_written_since("hotel", since=0, writer=2)
+
+
 def test_a_reconcile_is_owed_until_it_is_finished(ledger):
     """Also for a mapping that was never reconciled."""
     owed = [ledger.owes_reconcile("hotel", mapping="m1")]

@@ -1,5 +1,6 @@
 """Reads are complete or an error."""
 
+import re
 from dataclasses import replace
 from decimal import Decimal
 
@@ -10,7 +11,7 @@ from dv_sync_pipeline.errors import IncompleteReadError, SchemaMismatchError
 from dv_sync_pipeline.webapi.metadata import Column, ColumnKind
 
 ROOT = "https://contoso.crm4.dynamics.com/api/data/v9.2/"
-IDS = [f"00000000-0000-0000-0000-{number:012d}" for number in range(60)]
+IDS = [f"00000000-0000-0000-0000-{number:012d}" for number in range(320)]
 
 
 async def _all_pages(client, schema, columns=()):
@@ -153,19 +154,34 @@ def test_unknown_column(talk, rooms):
         talk(lambda _: None, lambda client: _all_pages(client, rooms, ["contoso_colour"]))
 
 
+def test_few_rows_by_id(talk, rooms):
+    """Few rows are asked for by comparisons, which everybody understands."""
+    seen = []
+
+    def server(request):
+        seen.append(request.url.params["$filter"])
+        return httpx.Response(200, json={"value": []})
+
+    talk(server, lambda client: client.read_rows(rooms, IDS[:2], []))
+
+    assert [f"contoso_roomid eq {IDS[0]} or contoso_roomid eq {IDS[1]}"] == seen
+
+
 def test_rows_by_id(talk, rooms):
-    """Rows are asked for by id, 25 at a time, and come back together."""
+    """Many rows are asked for by id, 150 at a time, and come back together."""
     seen = []
 
     def server(request):
         condition = request.url.params["$filter"]
-        seen.append(condition.count(" eq "))
-        return httpx.Response(200, json={"value": [{"contoso_roomid": condition[18:54]}]})
+        ids = re.findall(r"[0-9a-f-]{36}", condition)
+        seen.append((len(ids), condition.partition("(")[0], len(str(request.url)) < 8_000))
+        return httpx.Response(200, json={"value": [{"contoso_roomid": ids[0]}]})
 
     rows = talk(server, lambda client: client.read_rows(rooms, IDS, []))
 
-    assert [25, 25, 10] == sorted(seen, reverse=True)
-    assert {IDS[0], IDS[25], IDS[50]} == {row["contoso_roomid"] for row in rows}
+    function = "Microsoft.Dynamics.CRM.In"
+    assert [(150, function, True), (150, function, True)] == sorted(seen, reverse=True)[:2]
+    assert {IDS[0], IDS[150], IDS[300]} == {row["contoso_roomid"] for row in rows}
 
 
 def test_no_ids_no_request(talk, rooms):
