@@ -19,7 +19,7 @@ from dv_sync_pipeline.defs.assets import (
     build_table_assets,
 )
 from dv_sync_pipeline.defs.change_sensors import build_change_sensors
-from dv_sync_pipeline.defs.jobs import build_apply_changes, build_reconcile_all
+from dv_sync_pipeline.defs.jobs import build_apply_changes, build_plan_all, build_reconcile_all
 from dv_sync_pipeline.defs.live import build_live_job
 from dv_sync_pipeline.defs.live_watch import build_keep_live
 from dv_sync_pipeline.defs.names import SYNCHRONIZER, names_of
@@ -81,6 +81,7 @@ def _definitions(
         assets=[*tables, *removals, *build_primary_specs(configuration)],
         jobs=[
             build_reconcile_all(*keys, names=names),
+            build_plan_all(*keys, names=names),
             build_apply_changes(*keys, names=names),
             *_live_jobs(configuration),
         ],

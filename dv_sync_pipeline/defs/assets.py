@@ -21,9 +21,13 @@ from dv_sync_pipeline.defs.lineage import (
     primary_schema,
     secondary_schema,
 )
-from dv_sync_pipeline.defs.modes import Mode, RunConfig, work_of
+from dv_sync_pipeline.defs.modes import Mode, RunConfig, heeding_the_run, work_of
 from dv_sync_pipeline.defs.names import POOL, SYNCHRONIZER, Names, names_of
-from dv_sync_pipeline.defs.narration import describe_beginning, describe_report
+from dv_sync_pipeline.defs.narration import (
+    describe_beginning,
+    describe_beginning_of_lookups,
+    describe_report,
+)
 from dv_sync_pipeline.defs.record import record_of
 from dv_sync_pipeline.defs.resources import Engine, synchronizer_of
 from dv_sync_pipeline.defs.steps import attempt, run_as_step
@@ -133,6 +137,8 @@ def _build_deferred_asset(
         context: dg.AssetExecutionContext,
         config: RunConfig,
     ) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster only knows the bare class here
+        config = heeding_the_run(config, context)
+
         def work(engine: Engine, listener: ProgressListener) -> Awaitable[TableReport]:
             return engine.set_deferred_lookups(
                 table.table, dry_run=config.dry_run, progress=listener
@@ -141,7 +147,7 @@ def _build_deferred_asset(
         if config.mode in _SETS_EVERY_LOOKUP:
             context.log.info("Nothing to do here: this mode sets every lookup of a row at once.")
             return dg.MaterializeResult()
-        context.log.info("%s: sets %s, now that all rows are there.", table.table, listed)
+        context.log.info(describe_beginning_of_lookups(table, listed, dry_run=config.dry_run))
         report = run_as_step(context, synchronizer_of(context, names), table.table, work)
         context.log.info(describe_report(report))
         return dg.MaterializeResult(metadata=record_of(report))
@@ -182,6 +188,7 @@ def _build_asset(
         context: dg.AssetExecutionContext,
         config: RunConfig,
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg] # likewise
+        config = heeding_the_run(config, context)
         context.log.info(describe_beginning(table, config))
         synchronizer = synchronizer_of(context, names)
         try:

@@ -5,12 +5,13 @@ from typing import Any
 
 import dagster as dg
 
-from dv_sync_pipeline.defs.modes import Mode, config_of_ops
-from dv_sync_pipeline.defs.names import APPLY_CHANGES, RECONCILE_ALL, Names
+from dv_sync_pipeline.defs.modes import DRY_RUN_TAG, Mode, config_of_ops
+from dv_sync_pipeline.defs.names import APPLY_CHANGES, PLAN_ALL, RECONCILE_ALL, Names
 
 __all__ = [
     "STARTED_BY_TAG",
     "build_apply_changes",
+    "build_plan_all",
     "build_reconcile_all",
 ]
 
@@ -33,6 +34,22 @@ def build_reconcile_all(
         config=config_of_ops(with_mode, Mode.reconcile),
         description="Compares every table of both environments and repairs the secondary, removals "
         "included.",
+    )
+
+
+def build_plan_all(
+    tables: Iterable[dg.AssetKey], removals: Iterable[dg.AssetKey], *, names: Names
+) -> Any:
+    """Likewise as a dry run, so that a person finds it without typing anything."""
+    with_mode = list(tables)
+    return dg.define_asset_job(
+        names.of(PLAN_ALL),
+        selection=dg.AssetSelection.assets(*with_mode, *removals),
+        executor_def=dg.in_process_executor,
+        config=config_of_ops(with_mode, Mode.reconcile),
+        tags={DRY_RUN_TAG: "true"},
+        description=f"Tells what {names.of(RECONCILE_ALL)} would change, row by row, and writes "
+        "nothing.",
     )
 
 

@@ -1,11 +1,12 @@
 """Which pass a materialization runs, as the launchpad and the sensors say it.
 
-Belongs here: the choice. Does not belong here: what a pass does (`sync/engine.py`).
+Belongs here: the choice, and that a run is dry as a whole: whichever step says `dry_run`, no step
+writes, removals included. Does not belong here: what a pass does (`sync/engine.py`).
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 import dagster as dg
 from pydantic import Field
@@ -14,7 +15,18 @@ from dv_sync_pipeline.defs.resources import Engine, Work
 from dv_sync_pipeline.errors import ConfigurationError
 from dv_sync_pipeline.sync.report import ProgressListener, TableReport
 
-__all__ = ["Mode", "RunConfig", "config_of_ops", "work_of"]
+__all__ = [
+    "DRY_RUN_TAG",
+    "Mode",
+    "RunConfig",
+    "StepConfig",
+    "config_of_ops",
+    "heeding_the_run",
+    "work_of",
+]
+
+DRY_RUN_TAG = "dv_sync/dry_run"
+"""A run that bears it writes nothing, whatever its steps are told."""
 
 
 class Mode(Enum):
@@ -26,8 +38,18 @@ class Mode(Enum):
     rows = "rows"
 
 
-class RunConfig(dg.Config):
-    """What a person may choose in the launchpad."""
+class StepConfig(dg.Config):
+    """What a person may choose in the launchpad for every step."""
+
+    dry_run: bool = Field(
+        default=False,
+        description="Report what would change and write nothing. To say so for one step is enough: "
+        "then no step of the run writes anything. Not for the mode `rows`.",
+    )
+
+
+class RunConfig(StepConfig):
+    """What a person may choose in the launchpad for a table."""
 
     mode: Mode = Field(
         default=Mode.auto,
@@ -38,9 +60,6 @@ class RunConfig(dg.Config):
         default=[],
         description="For `rows`: GUIDs of rows in the primary. None stands for the rows that "
         "webhooks told of and that still wait.",
-    )
-    dry_run: bool = Field(
-        default=False, description="Report what would change and write nothing; not for `rows`."
     )
 
 
@@ -84,6 +103,24 @@ def _refuse_contradictions(config: RunConfig) -> None:
         raise ConfigurationError(
             f"row_ids are given, and the mode is {config.mode.value}", mend="Choose the mode rows"
         )
+
+
+_Config = TypeVar("_Config", bound=StepConfig)
+
+
+def heeding_the_run(config: _Config, context: dg.AssetExecutionContext) -> _Config:
+    """The choices for one step; dry as soon as the run is, or any step of it.
+
+    A plan for the tables beside real removals is what nobody means, and what nobody can undo.
+    """
+    is_dry = DRY_RUN_TAG in context.run.tags or _any_step_is_dry(context)
+    return config.model_copy(update={"dry_run": True}) if is_dry else config
+
+
+def _any_step_is_dry(context: dg.AssetExecutionContext) -> bool:
+    """As Dagster has resolved it: the configuration of the run lacks the defaults of the job."""
+    steps = context.get_step_execution_context().resolved_run_config.ops.values()
+    return any(isinstance(step.config, dict) and step.config.get("dry_run") for step in steps)
 
 
 def config_of_ops(keys: Iterable[dg.AssetKey], mode: Mode) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from dv_sync_pipeline.config import Configuration, TableConfiguration
 __all__ = [
     "APPLY_CHANGES",
     "LIVE",
+    "PLAN_ALL",
     "POOL",
     "RECONCILE_ALL",
     "SYNCHRONIZER",
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 RECONCILE_ALL = "reconcile_all"
+PLAN_ALL = "plan_all"
 APPLY_CHANGES = "apply_changes"
 LIVE = "live"
 SYNCHRONIZER = "synchronizer"
@@ -71,7 +73,7 @@ class Names:
 
     def jobs(self) -> frozenset[str]:
         """The names of all jobs."""
-        return frozenset(map(self.of, (RECONCILE_ALL, APPLY_CHANGES, LIVE)))
+        return frozenset(map(self.of, (RECONCILE_ALL, PLAN_ALL, APPLY_CHANGES, LIVE)))
 
     def written(self, table: TableConfiguration) -> frozenset[dg.AssetKey]:
         """Every asset that a table may have, but for the one that stands for the primary's."""

@@ -9,9 +9,15 @@ from datetime import datetime
 
 from dv_sync_pipeline.config import TableConfiguration
 from dv_sync_pipeline.defs.modes import Mode, RunConfig
-from dv_sync_pipeline.sync.report import TableReport
+from dv_sync_pipeline.sync.report import DifferenceKind, TableReport
 
-__all__ = ["describe_beginning", "describe_removals", "describe_report"]
+__all__ = [
+    "describe_beginning",
+    "describe_beginning_of_lookups",
+    "describe_beginning_of_removals",
+    "describe_removals",
+    "describe_report",
+]
 
 _PASSES: Mapping[Mode, Callable[[RunConfig], str]] = {
     Mode.auto: lambda _: "follows the changes, or compares every row if that is owed",
@@ -28,18 +34,36 @@ _PASSES: Mapping[Mode, Callable[[RunConfig], str]] = {
 def describe_beginning(table: TableConfiguration, config: RunConfig) -> str:
     """The first line of a table: what will be done, and whether anything is written."""
     matched = "GUID" if table.matches_by_id else " and ".join(table.key)
-    writes = "writes nothing" if config.dry_run else "repairs the secondary"
+    writes = _WRITES_NOTHING if config.dry_run else "repairs the secondary"
     return (
         f"{table.table}: {_PASSES[config.mode](config)}, by {matched}, and {writes} "
         f"({table.target})."
     )
 
 
+_WRITES_NOTHING = "writes nothing, because this run is a dry run"
+
+
+def describe_beginning_of_lookups(table: TableConfiguration, names: str, *, dry_run: bool) -> str:
+    """Likewise of the lookups that close a circle of tables."""
+    if dry_run:
+        return f"{table.table}: looks where {names} would be set, and {_WRITES_NOTHING}."
+    return f"{table.table}: sets {names}, now that all rows are there."
+
+
+def describe_beginning_of_removals(table: TableConfiguration, *, dry_run: bool) -> str:
+    """Likewise of the removals of a table."""
+    look = f"{table.table}: looks for rows of {table.target} that are gone in the primary"
+    return f"{look}, and {_WRITES_NOTHING}." if dry_run else f"{look}."
+
+
 def describe_removals(report: TableReport) -> str:
     """What became of the rows that are gone in the primary."""
+    removed = "would be removed" if report.dry_run else "removed"
     sentences = (
-        f"{report.table}: {report.removed:,} of {report.read:,} rows removed",
+        f"{report.table}: {report.removed:,} of {report.read:,} rows {removed}",
         f"that are gone in the primary, in {report.seconds:,.1f} s.",
+        _if_any(report.dry_run, f"The dry run of {report.table} may name more."),
         _held(report),
         _if_any(report.parked, f"Removals parked: {report.parked:,}."),
         _if_any(report.retries, f"Requests repeated: {report.retries:,}."),
@@ -73,7 +97,7 @@ def _sentences(report: TableReport) -> Sequence[str]:
             report.unmatched,
             f"Unmatched, since the ledger is new and cannot tell whose: {report.unmatched:,}.",
         ),
-        _if_any(report.gone, f"Rows gone in the primary and still here: {report.gone:,}."),
+        _gone(report),
         _if_any(without_parent, f"Rows written without a missing parent: {without_parent:,}."),
         _if_any(
             report.waiting_pairs,
@@ -88,6 +112,13 @@ def _sentences(report: TableReport) -> Sequence[str]:
         _verification(report.verified_through),
         _next_step(report),
     )
+
+
+def _gone(report: TableReport) -> str:
+    would_go = sum(each.kind is DifferenceKind.REMOVE for each in report.differences)
+    if would_go:
+        return f"Rows gone in the primary, which the removals would remove: {would_go:,}."
+    return _if_any(report.gone, f"Rows gone in the primary and still here: {report.gone:,}.")
 
 
 def _if_any(count: int, sentence: str) -> str:

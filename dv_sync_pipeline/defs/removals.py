@@ -16,8 +16,9 @@ from dv_sync_pipeline.defs.checks import (
     nothing_held,
     nothing_held_spec,
 )
+from dv_sync_pipeline.defs.modes import StepConfig, heeding_the_run
 from dv_sync_pipeline.defs.names import POOL, SYNCHRONIZER, Names, names_of
-from dv_sync_pipeline.defs.narration import describe_removals
+from dv_sync_pipeline.defs.narration import describe_beginning_of_removals, describe_removals
 from dv_sync_pipeline.defs.record import record_of
 from dv_sync_pipeline.defs.resources import Engine, synchronizer_of
 from dv_sync_pipeline.defs.steps import run_as_step
@@ -85,15 +86,18 @@ def _build_asset(
     )
     def removals(
         context: dg.AssetExecutionContext,
+        config: StepConfig,
     ) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster only knows the bare class here
-        def work(engine: Engine, listener: ProgressListener) -> Awaitable[TableReport]:
-            return engine.remove(table.table, progress=listener)
+        dry_run = heeding_the_run(config, context).dry_run
 
-        context.log.info("%s: looks for rows that are gone in the primary.", table.table)
+        def work(engine: Engine, listener: ProgressListener) -> Awaitable[TableReport]:
+            return engine.remove(table.table, dry_run=dry_run, progress=listener)
+
+        context.log.info(describe_beginning_of_removals(table, dry_run=dry_run))
         report = run_as_step(context, synchronizer_of(context, names), table.table, work)
         context.log.info(describe_removals(report))
         return dg.MaterializeResult(
-            metadata={**record_of(report), "changed": report.removed > 0},
+            metadata={**record_of(report), "changed": report.removed > 0 and not dry_run},
             check_results=[no_parked_rows(report), nothing_held(report)],
         )
 

@@ -48,7 +48,9 @@ class Engine(Protocol):
     ) -> TableReport:
         """Set the lookups that close a circle of tables; tables come first."""
 
-    async def remove(self, table: str, *, progress: ProgressListener) -> TableReport:
+    async def remove(
+        self, table: str, *, dry_run: bool = False, progress: ProgressListener
+    ) -> TableReport:
         """Remove what the last reconcile of the table found to be gone in the primary."""
 
     @property

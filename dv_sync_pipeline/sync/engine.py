@@ -30,7 +30,7 @@ from dv_sync_pipeline.sync.mapping import Parent, TableMapping, agree, fingerpri
 from dv_sync_pipeline.sync.matching import match_rows
 from dv_sync_pipeline.sync.news import news_of
 from dv_sync_pipeline.sync.ordering import in_dependency_order
-from dv_sync_pipeline.sync.reconcile import plan, reconcile, remove_gone
+from dv_sync_pipeline.sync.reconcile import plan, plan_removals, reconcile, remove_gone
 from dv_sync_pipeline.sync.recording import recorded
 from dv_sync_pipeline.sync.remembering import Remembered
 from dv_sync_pipeline.sync.report import (
@@ -280,20 +280,30 @@ class Engine:
             await self.rows(table, overtaken, progress=progress)
         return report
 
-    async def remove(self, table: str, *, progress: ProgressListener = _ignore) -> TableReport:
+    async def remove(
+        self, table: str, *, dry_run: bool = False, progress: ProgressListener = _ignore
+    ) -> TableReport:
         """Remove the rows of one table that were found to be gone in the primary.
 
         To be called children before parents, when all tables are done. Too many removals are held
-        until a person approves exactly this list.
+        until a person approves exactly this list. With `dry_run`, only tell what would go.
         """
         await self._check_environments_lately()
-        return await self._recorded(self._remove(table, progress), table, mode="removals")
+        if dry_run:
+            return await self._remove(table, progress, plan_removals)
+        work = self._remove(table, progress, remove_gone)
+        return await self._recorded(work, table, mode="removals")
 
-    async def _remove(self, table: str, progress: ProgressListener) -> TableReport:
+    async def _remove(
+        self,
+        table: str,
+        progress: ProgressListener,
+        work: Callable[[TablePass], Awaitable[TableReport]],
+    ) -> TableReport:
         turns = self._turns(table)
         async with self._forgetting():
             mapping = _only_circles(await self._agree_lately(table))
-            return await remove_gone(self._task(mapping, {}, progress, turns))
+            return await work(self._task(mapping, {}, progress, turns))
 
     async def _recorded(
         self, work: Awaitable[TableReport], table: str, *, mode: str

@@ -6,7 +6,7 @@ reconcile found to be gone. Does not belong here: how a step is done.
 
 from collections.abc import Container, Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import polars as pl
 
@@ -14,15 +14,16 @@ from dv_sync_pipeline.sync.associations import PairDifference, compare_pairs, pa
 from dv_sync_pipeline.sync.comparison import Comparison, TablePass, compare_sides
 from dv_sync_pipeline.sync.difference import row_differences, rows_to_go
 from dv_sync_pipeline.sync.feed import Feed
-from dv_sync_pipeline.sync.guards import HeldLists, RemovalList
+from dv_sync_pipeline.sync.guards import HeldLists, Removal, RemovalList
 from dv_sync_pipeline.sync.ledger.scope import EVERY_ROW, AllBut
 from dv_sync_pipeline.sync.mapping import PRIMARY_ID
 from dv_sync_pipeline.sync.meter import Meter
 from dv_sync_pipeline.sync.pairs import PairsWritten, apply_pairs, held_pairs
-from dv_sync_pipeline.sync.removals import remove
+from dv_sync_pipeline.sync.removals import remove, would_be_removed
 from dv_sync_pipeline.sync.report import (
     KEY_REASONS,
     PARKED_ROWS_SHOWN_MAX,
+    DifferenceKind,
     ParkedRow,
     ParkedWork,
     RowDifference,
@@ -32,7 +33,7 @@ from dv_sync_pipeline.sync.rows_pass import RowsPass, removals_listed
 from dv_sync_pipeline.sync.waiting import missing_parents
 from dv_sync_pipeline.sync.writer import Written, apply
 
-__all__ = ["plan", "reconcile", "remove_gone", "report_of"]
+__all__ = ["plan", "plan_removals", "reconcile", "remove_gone", "report_of"]
 
 REMOVED_LATELY = timedelta(hours=1)
 """What went within this time counts with what is to go (`guards.py`)."""
@@ -112,18 +113,51 @@ async def remove_gone(task: TablePass) -> TableReport:
     """
     meter = Meter(task)
     began = task.clock()
-    found = task.ledger.removals(task.table)
-    lately = task.ledger.removed_since(task.table, began - REMOVED_LATELY)
-    removed = await remove(replace(found, removed_lately=lately), task)
+    found = _listed(task, now=began)
+    removed = await remove(found, task)
     if found.approved != found.digest:
         task.ledger.note_removed(task.table, removed.removed, now=began)
-    parked = task.ledger.replace_parked(task.table, removed.parked, work=ParkedWork.REMOVAL)
+    task.ledger.replace_parked(task.table, removed.parked, work=ParkedWork.REMOVAL)
+    report = _report_of_removals(task, meter, listed=len(found.removals))
+    return replace(report, removed=removed.removed).holding(removed.held)
+
+
+async def plan_removals(task: TablePass) -> TableReport:
+    """What `remove_gone` would do, row by row; nothing is written anywhere.
+
+    It knows the list of the last pass that was not a plan: what a plan of the table finds to be
+    gone is told by that plan.
+    """
+    meter = Meter(task)
+    found = _listed(task, now=task.clock())
+    removals, held = await would_be_removed(found, task)
+    report = _report_of_removals(task, meter, listed=len(found.removals))
+    return replace(
+        report,
+        dry_run=True,
+        removed=len(removals),
+        differences=tuple(map(_as_difference, removals)),
+    ).holding(held)
+
+
+def _as_difference(removal: Removal) -> RowDifference:
+    return RowDifference(DifferenceKind.REMOVE, removal.key, "", removal.secondary_id)
+
+
+def _listed(task: TablePass, *, now: datetime) -> RemovalList:
+    lately = task.ledger.removed_since(task.table, now - REMOVED_LATELY)
+    return replace(task.ledger.removals(task.table), removed_lately=lately)
+
+
+def _report_of_removals(task: TablePass, meter: Meter, *, listed: int) -> TableReport:
+    """Of a list that long, before anything is said of what became of it."""
     seconds, traffic = meter.read()
+    parked = [row for row in task.ledger.parked(task.table) if row.work is ParkedWork.REMOVAL]
     return TableReport(
         table=task.table,
         mode="removals",
         dry_run=False,
-        read=len(found.removals),
+        read=listed,
         created=0,
         updated=0,
         equal=0,
@@ -138,8 +172,7 @@ async def remove_gone(task: TablePass) -> TableReport:
         seconds=seconds,
         verified_through=None,
         parked_rows=tuple(parked[:PARKED_ROWS_SHOWN_MAX]),
-        removed=removed.removed,
-    ).holding(removed.held)
+    )
 
 
 def _removals(

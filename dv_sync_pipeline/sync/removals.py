@@ -26,7 +26,7 @@ from dv_sync_pipeline.webapi.dependents import DeleteRule, Dependent
 from dv_sync_pipeline.webapi.metadata import TableSchema
 from dv_sync_pipeline.webapi.write import Outcome, OutcomeKind, RowWrite
 
-__all__ = ["Removed", "remove"]
+__all__ = ["Removed", "remove", "would_be_removed"]
 
 _INACTIVE = 1
 
@@ -61,21 +61,40 @@ async def remove(found: RemovalList, task: TablePass) -> Removed:
     A row that another pass has written meanwhile is left alone (`turns.py`). Raises
     `RequestFailedError` when an outcome stays unknown; the next pass sends it again.
     """
-    held = HeldLists.of([found], max_removals=task.settings.max_removals)
+    held = _held(found, task)
     if held.lists:
         return Removed(held=held)
-    return await _Remover(task).remove(await _still_gone(found.removals, task))
+    there = await _still_there(found.removals, task)
+    task.ledger.settle_removals(task.table, sorted(there))
+    return await _Remover(task).remove(_without(there, found.removals))
 
 
-async def _still_gone(removals: Sequence[Removal], task: TablePass) -> list[Removal]:
-    """Without the rows that the primary shows when asked for them by id.
+async def would_be_removed(found: RemovalList, task: TablePass) -> tuple[list[Removal], HeldLists]:
+    """What `remove` would try to remove, and what it would hold; nothing is written anywhere.
+
+    A row that others point to counts as well: whether they still do by then is not known now.
+    """
+    held = _held(found, task)
+    if held.lists:
+        return [], held
+    return _without(await _still_there(found.removals, task), found.removals), held
+
+
+def _held(found: RemovalList, task: TablePass) -> HeldLists:
+    return HeldLists.of([found], max_removals=task.settings.max_removals)
+
+
+async def _still_there(removals: Sequence[Removal], task: TablePass) -> set[str]:
+    """Primary ids of the rows that the primary shows when asked for them by id.
 
     They came back since, or the long read has missed them (RELIABILITY 0.8): two proofs, not one.
     """
     ids, schema = [each.primary_id for each in removals], task.mapping.primary
     rows = await task.primary.read_rows(schema, ids, [], condition=task.mapping.filter)
-    there = {str(row[schema.primary_id]).lower() for row in rows}
-    task.ledger.settle_removals(task.table, sorted(there))
+    return {str(row[schema.primary_id]).lower() for row in rows}
+
+
+def _without(there: Collection[str], removals: Sequence[Removal]) -> list[Removal]:
     return [each for each in removals if each.primary_id not in there]
 
 

@@ -135,11 +135,15 @@ class ScriptedEngine:
         self._tell(table, progress)
         return a_report(table, dry_run=dry_run, mode="deferred lookups")
 
-    async def remove(self, table: str, *, progress: ProgressListener) -> TableReport:
+    async def remove(
+        self, table: str, *, dry_run: bool = False, progress: ProgressListener
+    ) -> TableReport:
         """Tell the steps, then answer; the table is called `removals of TABLE`."""
-        self.calls.append(("remove", table))
+        self.calls.append(("remove", table, "dry") if dry_run else ("remove", table))
         self._tell(table, progress)
-        default = a_report(table, mode="removals", read=0, equal=0, verified_through=None)
+        default = a_report(
+            table, mode="removals", dry_run=dry_run, read=0, equal=0, verified_through=None
+        )
         return self._answer(f"removals of {table}", default)
 
     async def changes(
