@@ -144,5 +144,5 @@ def _watched_memory(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench burst")
     parser.add_argument("--rows", type=int, default=10_000, help="rooms that are changed at once")
-    parser.add_argument("--latency", default="reference", help="profile of the emulator")
+    parser.add_argument("--latency", default="dataverse", help="profile of the emulator")
     return parser

@@ -31,7 +31,7 @@ def measure(counts: Sequence[int]) -> Table:
     arguments = ["primary=0", "secondary=0", "--sample", "hotels", "--rows", str(ROOMS)]
     with (
         tempfile.TemporaryDirectory(prefix="dv-sync-bench-") as folder,
-        running_emulator([*arguments, "--latency", "reference"], state=Path(folder)) as emulator,
+        running_emulator([*arguments, "--latency", "dataverse"], state=Path(folder)) as emulator,
     ):
         for count, report in zip(
             counts, asyncio.run(_run(emulator.sync_yaml, counts)), strict=True

@@ -233,5 +233,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=180.0, help="at each rate")
     parser.add_argument("--webhooks", default="all", help=", ".join(WEBHOOKS))
     parser.add_argument("--rooms", type=int, default=400, help="that the primary has")
-    parser.add_argument("--latency", default="reference", help="profile of the emulator")
+    parser.add_argument("--latency", default="dataverse", help="profile of the emulator")
     return parser

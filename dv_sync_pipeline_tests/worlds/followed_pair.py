@@ -52,7 +52,7 @@ class Circumstances:
 
     is_live: bool = True
     rooms: int = 400
-    latency: str = "reference"
+    latency: str = "dataverse"
     limits: str = "dataverse"
 
 
