@@ -26,6 +26,7 @@ from dv_sync_pipeline.redact import redact
 __all__ = [
     "HOST",
     "Service",
+    "arguments_of_code_server",
     "interruptible",
     "refuse_taken_port",
     "running_dagster",
@@ -131,7 +132,7 @@ def running_dagster(
     try:
         # In this order: a UI that is there before its code location shows an error instead of it.
         for name, arguments, answers in (
-            ("code server", _code_server(code_port), lambda: _accepts(code_port)),
+            ("code server", arguments_of_code_server(code_port), lambda: _accepts(code_port)),
             ("daemon", ["dagster._daemon", "run", "-w", str(workspace)], lambda: True),
             ("webserver", _webserver(port, workspace), lambda: _answers(port, "/server_info")),
         ):
@@ -165,7 +166,8 @@ def wait_for_any(services: Sequence[Service]) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _code_server(port: int) -> list[str]:
+def arguments_of_code_server(port: int) -> list[str]:
+    """What Python runs after its `-m`, for a code server that listens to this machine alone."""
     module = ("-m", "dv_sync_pipeline.definitions", "--location-name", "dv_sync_pipeline")
     # `code-server start` would outlive the death of the server that it keeps as a child.
     return ["dagster", "api", "grpc", *module, "-h", HOST, "-p", str(port)]

@@ -1,4 +1,7 @@
-"""Runs one measurement by name and prints its table; some take options, `--help` tells."""
+"""Runs one measurement by name and prints its table; some take options, `--help` tells.
+
+One that is ended by Ctrl-C or SIGTERM (`timeout`, an init system) ends what it has started.
+"""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -6,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from dv_sync_pipeline.cli.services import interruptible
 from dv_sync_pipeline_tests.bench import (
     burst,
     changes,
@@ -29,13 +33,23 @@ _BENCHMARKS: Mapping[str, Callable[[Sequence[str]], Table]] = {
 }
 
 
+INTERRUPTED = 130
+"""The exit code of shells after Ctrl-C."""
+
+
 def main(arguments: Sequence[str]) -> int:
     """Measure what the first argument names; the exit code."""
     benchmark = _BENCHMARKS.get(arguments[0]) if arguments else None
     if benchmark is None:
         sys.stderr.write(f"Usage: python -m dv_sync_pipeline_tests.bench {'|'.join(_BENCHMARKS)}\n")
         return 2
-    Console(width=220).print(benchmark(arguments[1:]))
+    try:
+        with interruptible():
+            table = benchmark(arguments[1:])
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted: everything that was started is ended.\n")
+        return INTERRUPTED
+    Console(width=220).print(table)
     return 0
 
 

@@ -21,6 +21,7 @@ import httpx
 
 from dv_sync_pipeline import config
 from dv_sync_pipeline.cli.dagster_home import open_instance
+from dv_sync_pipeline.cli.services import arguments_of_code_server
 from dv_sync_pipeline.config import Configuration
 from dv_sync_pipeline.emulator.process.launch import RunningEmulator, running_emulator
 from dv_sync_pipeline.sync.leadership import SILENCE
@@ -206,11 +207,9 @@ def _services(folder: Path, home: Path, variables: Mapping[str, str]) -> dict[st
     workspace = folder / "workspace.yaml"
     workspace.write_text(_WORKSPACE.format(host=HOST, port=code_port, location=LOCATION))
     with_home = {**variables, "DAGSTER_HOME": str(home)}
-    module = ("-m", "dv_sync_pipeline.definitions", "--location-name", LOCATION)
-    address = ("-h", HOST, "-p", str(code_port))
-    commands = {
+    commands: dict[str, Sequence[str]] = {
         GATEWAY: ("dv_sync_pipeline.cli", "gateway", "--host", HOST, "--port", str(gateway_port)),
-        CODE_SERVER: ("dagster", "code-server", "start", *module, *address),
+        CODE_SERVER: arguments_of_code_server(code_port),
         DAEMON: ("dagster._daemon", "run", "-w", str(workspace)),
     }
     answers: dict[str, Callable[[], bool]] = {
