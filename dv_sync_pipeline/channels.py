@@ -3,16 +3,21 @@
 Belongs here: channels named by address, and one message through one of them. Does not belong here:
 what is sent, and trying again (`sync/ledger/outbox.py`). Addresses hold secrets: nothing but this
 module sees them, and what it tells is an id made of them.
+
+Apprise is imported when something is sent: every run starts a process that imports this module, and
+hardly any sends an alert.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-
-import apprise
+from typing import TYPE_CHECKING
 
 from dv_sync_pipeline.errors import ConfigurationError, UnreachableError
 from dv_sync_pipeline.redact import redact
+
+if TYPE_CHECKING:
+    import apprise
 
 __all__ = ["Channel", "channel_id", "open_channels"]
 
@@ -36,10 +41,12 @@ class Channel:
 
     id: str
     kind: str
-    _apprise: apprise.Apprise
+    _apprise: "apprise.Apprise"
 
     def send(self, *, title: str, text: str, is_recovery: bool) -> None:
         """Send one message; `UnreachableError` when it was not taken."""
+        import apprise  # noqa: PLC0415 - slow
+
         kind = apprise.NotifyType.SUCCESS if is_recovery else apprise.NotifyType.WARNING
         with apprise.LogCapture(  # type: ignore[no-untyped-call] # it is the only one without types
             level=apprise.logging.WARNING, fmt="%(message)s"
@@ -69,6 +76,8 @@ def open_channels(addresses: Iterable[str]) -> list[Channel]:
 
 
 def _open(place: int, address: str) -> Channel:
+    import apprise  # noqa: PLC0415 - slow
+
     one = apprise.Apprise()
     if not one.add(address):
         raise ConfigurationError(

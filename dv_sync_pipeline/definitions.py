@@ -27,7 +27,7 @@ from dv_sync_pipeline.defs.removals import build_removal_assets
 from dv_sync_pipeline.defs.resources import (
     EngineOpener,
     RunListener,
-    Synchronizer,
+    build_synchronizer,
     open_real_engine,
 )
 from dv_sync_pipeline.defs.sample import NO_CONFIGURATION, refuse_to_open, sample_configuration
@@ -76,7 +76,7 @@ def _definitions(
     removals = build_removal_assets(configuration)
     keys = [asset.key for asset in tables], [asset.key for asset in removals]
     names = names_of(configuration)
-    synchronizer = Synchronizer(configuration, open_engine, listener)
+    synchronizer = build_synchronizer(configuration, open_engine=open_engine, listener=listener)
     return dg.Definitions(
         assets=[*tables, *removals, *build_primary_specs(configuration)],
         jobs=[

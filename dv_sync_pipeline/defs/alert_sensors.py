@@ -17,11 +17,12 @@ from dv_sync_pipeline.defs.alerts import (
     failed_run,
     reasons_of,
 )
+from dv_sync_pipeline.defs.looks import minimum_interval
 from dv_sync_pipeline.defs.names import names_of
 
 __all__ = ["build_alert_sensors"]
 
-_LOOK_SECONDS = 30
+_WATCH_SECONDS = 30
 _DELIVER_SECONDS = 10
 _RUNNING = dg.DefaultSensorStatus.RUNNING
 
@@ -80,7 +81,7 @@ def _build_watch_tables(configuration: Configuration) -> dg.SensorDefinition:
     @dg.sensor(
         name=names_of(configuration).of("watch_tables"),
         default_status=_RUNNING,
-        minimum_interval_seconds=_LOOK_SECONDS,
+        minimum_interval_seconds=minimum_interval(_WATCH_SECONDS),
         description="Looks for parked rows, held removals and other things that need a person.",
     )
     def watch_tables(context: dg.SensorEvaluationContext) -> dg.SkipReason:
@@ -96,7 +97,7 @@ def _build_deliver_alerts(configuration: Configuration) -> dg.SensorDefinition:
     @dg.sensor(
         name=names_of(configuration).of("deliver_alerts"),
         default_status=_RUNNING,
-        minimum_interval_seconds=_DELIVER_SECONDS,
+        minimum_interval_seconds=minimum_interval(_DELIVER_SECONDS),
         description="Sends alerts that wait in the outbox, and tries those again that failed.",
     )
     def deliver_alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:

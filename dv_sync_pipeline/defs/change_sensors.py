@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from dv_sync_pipeline.config import Configuration
 from dv_sync_pipeline.defs.launching import Find, request
+from dv_sync_pipeline.defs.looks import LOOK_SECONDS, minimum_interval
 from dv_sync_pipeline.defs.modes import Mode
 from dv_sync_pipeline.defs.names import APPLY_CHANGES, RECONCILE_ALL, names_of
 from dv_sync_pipeline.defs.resources import Engine, EngineOpener
@@ -25,9 +26,6 @@ from dv_sync_pipeline.sync.leadership import SILENCE
 from dv_sync_pipeline.sync.ledger import Ledger
 
 __all__ = ["FeedCursor", "build_change_sensors"]
-
-_LOOK_SECONDS = 5
-"""As often as Dagster looks at sensors at all (DAGSTER A1)."""
 
 _OWED_SECONDS = 30
 _BUDGET_SECONDS = 40.0
@@ -78,7 +76,7 @@ def _build_follow_wake_ups(configuration: Configuration) -> dg.SensorDefinition:
     @dg.sensor(
         name=names.of("follow_wake_ups"),
         job_name=names.of(APPLY_CHANGES),
-        minimum_interval_seconds=_LOOK_SECONDS,
+        minimum_interval_seconds=minimum_interval(LOOK_SECONDS),
         default_status=_RUNNING,
         description="Starts a run of the tables that webhooks told of, unless a live run leads.",
     )
@@ -102,7 +100,7 @@ def _build_follow_feeds(
     @dg.sensor(
         name=names.of("follow_feeds"),
         job_name=names.of(APPLY_CHANGES),
-        minimum_interval_seconds=configuration.changes.poll_seconds,
+        minimum_interval_seconds=minimum_interval(configuration.changes.poll_seconds),
         default_status=_RUNNING,
         description="Asks the change feeds for news that no webhook told of, unless a live run "
         "leads, and starts a run of the tables that have some.",
@@ -186,7 +184,7 @@ def _build_reconcile_what_is_owed(configuration: Configuration) -> dg.SensorDefi
     @dg.sensor(
         name=names.of("reconcile_what_is_owed"),
         job_name=names.of(RECONCILE_ALL),
-        minimum_interval_seconds=_OWED_SECONDS,
+        minimum_interval_seconds=minimum_interval(_OWED_SECONDS),
         default_status=_RUNNING,
         description="Starts a reconcile of tables whose changes cannot be followed any more, as "
         "after a lost delta token. A first load is started by a person or by the schedule.",

@@ -14,14 +14,12 @@ from dagster import DagsterRunStatus as Status
 
 from dv_sync_pipeline.config import Configuration
 from dv_sync_pipeline.defs.jobs import STARTED_BY_TAG
+from dv_sync_pipeline.defs.looks import LOOK_SECONDS, minimum_interval
 from dv_sync_pipeline.defs.names import LIVE, names_of
 from dv_sync_pipeline.sync.leadership import SILENCE
 from dv_sync_pipeline.sync.ledger import Leader, Ledger
 
 __all__ = ["LiveRun", "Verdict", "build_keep_live", "judge"]
-
-LOOK_SECONDS = 5
-"""As often as Dagster looks at sensors at all (DAGSTER A1)."""
 
 LEAD_TIME = timedelta(seconds=30)
 """So long before its deadline a successor is asked for: it takes a few seconds to be ready."""
@@ -143,7 +141,7 @@ def build_keep_live(configuration: Configuration) -> dg.SensorDefinition:
     @dg.sensor(
         name=names.of("keep_live"),
         job_name=names.of(LIVE),
-        minimum_interval_seconds=LOOK_SECONDS,
+        minimum_interval_seconds=minimum_interval(LOOK_SECONDS),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts a live run where none gives signs of life, and the successor of one "
         "that is about to end. To end the live path, stop this sensor, then terminate the run.",

@@ -1,14 +1,14 @@
 """What all assets of the code location share: the configuration, the engine, and who listens.
 
-Belongs here: opening the engine for one table and handing on what it says. Does not belong here:
-what a pass does (`sync/`) or how Dagster shows it (`record`).
+Belongs here: opening the engine for a run and handing on what it says. Does not belong here: what a
+pass does (`sync/`) or how Dagster shows it (`record`).
 """
 
 import asyncio
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -26,6 +26,7 @@ __all__ = [
     "RunListener",
     "Synchronizer",
     "Work",
+    "build_synchronizer",
     "open_real_engine",
     "run_to_the_end",
     "synchronizer_of",
@@ -123,13 +124,16 @@ class RunListener:
 
 @dataclass(slots=True)
 class Synchronizer:
-    """Runs passes for assets, one table at a time.
+    """Runs passes for assets, one table at a time, all of them on one engine.
+
+    The engine is opened by the first pass and kept: to sign in and to ask both environments what
+    their tables look like takes longer than a few changed rows. `close` it when the run is over.
 
     Attributes:
         configuration: all of `sync.yaml`.
         open_engine: how to come by an engine.
         listener: is told about every table, beside Dagster's own log.
-        danger: the error that forbids every further table in this process, once there was one.
+        danger: the error that forbids every further table of the run, once there was one.
 
     """
 
@@ -137,6 +141,16 @@ class Synchronizer:
     open_engine: EngineOpener
     listener: RunListener = field(default_factory=RunListener)
     danger: SafetyError | None = None
+    _runner: asyncio.Runner = field(default_factory=asyncio.Runner, init=False)
+    """Connections belong to the event loop in which they were opened."""
+    _opened: AsyncExitStack = field(default_factory=AsyncExitStack, init=False)
+    _engine: Engine | None = field(default=None, init=False)
+
+    def close(self) -> None:
+        """Let go of connections and ledger, if there are any."""
+        if self._engine is not None:
+            self._runner.run(self._opened.aclose())
+        self._runner.close()
 
     def run(self, table: str, work: Work, *, progress: ProgressListener) -> TableReport:
         """Do this work on a table; raises what the engine raises, once the listener heard it."""
@@ -152,7 +166,8 @@ class Synchronizer:
         if self.danger is not None:
             raise self.danger
         try:
-            return run_to_the_end(self._open_and_run(work, progress=progress))
+            with _interrupted_in_order():
+                return self._runner.run(self._open_and_run(work, progress=progress))
         except SafetyError as danger:
             self.danger = danger
             raise
@@ -162,8 +177,23 @@ class Synchronizer:
             progress(step)
             self.listener.progressed(step)
 
-        async with self.open_engine(self.configuration) as engine:
-            return await work(engine, tell_both)
+        if self._engine is None:
+            opening = self.open_engine(self.configuration)
+            self._engine = await self._opened.enter_async_context(opening)
+        return await work(self._engine, tell_both)
+
+
+def build_synchronizer(
+    configuration: Configuration, *, open_engine: EngineOpener, listener: RunListener
+) -> dg.ResourceDefinition:
+    """One for each run, closed when the run ends."""
+
+    @dg.resource
+    def synchronizer(_context: dg.InitResourceContext) -> Iterator[Synchronizer]:
+        with closing(Synchronizer(configuration, open_engine, listener)) as opened:
+            yield opened
+
+    return synchronizer
 
 
 def synchronizer_of(
@@ -175,15 +205,22 @@ def synchronizer_of(
 
 
 def run_to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
-    """As `asyncio.run`, and Ctrl-C ends the pass in order: cancelled, connections closed.
+    """As `asyncio.run`, and Ctrl-C ends the pass in order: cancelled, connections closed."""
+    with _interrupted_in_order():
+        return asyncio.run(work)
 
-    asyncio sees to that only where Python's own handler is in place; Dagster's would raise in the
-    middle of whatever line is running.
+
+@contextmanager
+def _interrupted_in_order() -> Iterator[None]:
+    """Inside, asyncio sees to Ctrl-C, which it does only where Python's own handler is in place.
+
+    Dagster's would raise in the middle of whatever line is running.
     """
     if threading.current_thread() is not threading.main_thread():
-        return asyncio.run(work)
+        yield
+        return
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return asyncio.run(work)
+        yield
     finally:
         signal.signal(signal.SIGINT, handler)

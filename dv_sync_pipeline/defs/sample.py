@@ -9,7 +9,6 @@ from pathlib import Path
 
 from dv_sync_pipeline.config import Configuration, parse
 from dv_sync_pipeline.defs.resources import Engine
-from dv_sync_pipeline.emulator.samples.hotels_sync import HOTELS_SYNC_TABLES
 from dv_sync_pipeline.errors import ConfigurationError
 
 __all__ = ["NO_CONFIGURATION", "refuse_to_open", "sample_configuration"]
@@ -29,6 +28,10 @@ environments:
 
 def sample_configuration() -> Configuration:
     """The tables of the sample, with environments that do not exist."""
+    from dv_sync_pipeline.emulator.samples.hotels_sync import (  # noqa: PLC0415 - slow, rarely used
+        HOTELS_SYNC_TABLES,
+    )
+
     return parse(_ENVIRONMENTS + HOTELS_SYNC_TABLES, {}, file=Path("sample-hotels.yaml"))
 
 

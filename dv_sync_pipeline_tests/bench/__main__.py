@@ -20,7 +20,7 @@ from dv_sync_pipeline_tests.bench import (
     reconcile,
 )
 
-_BENCHMARKS: Mapping[str, Callable[[Sequence[str]], Table]] = {
+BENCHMARKS: Mapping[str, Callable[[Sequence[str]], Table]] = {
     "burst": burst.measure,
     "changes": lambda counts: changes.measure([int(count) for count in counts] or [1, 50, 10_000]),
     "chaos": chaos.measure,
@@ -39,9 +39,9 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str]) -> int:
     """Measure what the first argument names; the exit code."""
-    benchmark = _BENCHMARKS.get(arguments[0]) if arguments else None
+    benchmark = BENCHMARKS.get(arguments[0]) if arguments else None
     if benchmark is None:
-        sys.stderr.write(f"Usage: python -m dv_sync_pipeline_tests.bench {'|'.join(_BENCHMARKS)}\n")
+        sys.stderr.write(f"Usage: python -m dv_sync_pipeline_tests.bench {'|'.join(BENCHMARKS)}\n")
         return 2
     try:
         with interruptible():

@@ -9,6 +9,7 @@ from dv_sync_pipeline.defs.record import ProgressLog
 from dv_sync_pipeline.errors import (
     RequestFailedError,
     SchemaMismatchError,
+    TableError,
     WrongEnvironmentError,
 )
 from dv_sync_pipeline.sync.drift import DriftKind, SchemaDifference
@@ -96,6 +97,15 @@ def test_hotels_come_before_rooms(run):
     order = tables_reconciled(engine)
 
     assert order.index("contoso_hotel") < order.index("contoso_room")
+
+
+@pytest.mark.parametrize("hotels", [None, TableError("no hotels")], ids=["success", "failure"])
+def test_one_engine_serves_all_tables_of_a_run(run, hotels):
+    """To sign in and to learn what tables look like takes longer than a few changed rows."""
+    engine = ScriptedEngine({"contoso_hotel": hotels} if hotels else {})
+    run(engine)
+
+    assert ["opened", "closed"] == engine.openings
 
 
 def test_one_table_can_be_materialized_alone(run):

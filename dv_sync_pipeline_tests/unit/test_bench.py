@@ -21,7 +21,7 @@ def test_ended_by_a_signal(number, monkeypatch, capsys):
         finally:
             ended.append("services")
 
-    monkeypatch.setitem(bench._BENCHMARKS, "services", measure)
+    monkeypatch.setitem(bench.BENCHMARKS, "services", measure)
 
     code = bench.main(["services"])
 

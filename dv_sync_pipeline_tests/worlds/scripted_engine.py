@@ -99,6 +99,7 @@ class ScriptedEngine:
         steps: what progress is told during each pass.
         tables_in_order: parents first.
         calls: every call in order, such as ("reconcile", "contoso_hotel", False).
+        openings: "opened" and "closed", as often as that happened.
 
     """
 
@@ -107,11 +108,16 @@ class ScriptedEngine:
     steps: tuple[tuple[str, int, int | None], ...] = ()
     tables_in_order: tuple[str, ...] = ("contoso_hotel", "contoso_room", "contoso_season")
     calls: list[tuple[Any, ...]] = field(default_factory=list)
+    openings: list[str] = field(default_factory=list)
 
     @asynccontextmanager
     async def open(self, _configuration: Configuration) -> AsyncIterator["ScriptedEngine"]:
         """Itself, for as long as the caller wants."""
-        yield self
+        self.openings.append("opened")
+        try:
+            yield self
+        finally:
+            self.openings.append("closed")
 
     async def check_environments(self) -> None:
         """Refuse, if told so."""
