@@ -45,6 +45,7 @@ from dv_sync_pipeline.sync.turns import Turns
 from dv_sync_pipeline.sync.verification import verify
 from dv_sync_pipeline.webapi.client import Dataverse, connect
 from dv_sync_pipeline.webapi.metadata import TableSchema
+from dv_sync_pipeline.webapi.together import together
 from dv_sync_pipeline.webapi.traffic import counted_apart
 
 __all__ = ["Connect", "Engine", "open_engine"]
@@ -116,9 +117,11 @@ class Engine:
         They must differ from each other and be what the ledger knows from its first run; that
         they are what `sync.yaml` says is checked by the client.
         """
+        environments = (self.primary, self.secondary)
+        identities = await together(environment.identify() for environment in environments)
         organizations = {
-            environment.name: (await environment.identify()).organization_id.lower()
-            for environment in (self.primary, self.secondary)
+            environment.name: identity.organization_id.lower()
+            for environment, identity in zip(environments, identities, strict=True)
         }
         if len(set(organizations.values())) == 1:
             raise WrongEnvironmentError(
@@ -443,11 +446,14 @@ class Engine:
         return [(self.primary, mapping.primary), (self.secondary, mapping.secondary)]
 
     async def _agree(self, table: TableConfiguration) -> TableMapping:
+        primary, secondary = await together(
+            [self.primary.describe(table.table), self.secondary.describe(table.target)]
+        )
         return agree(
             table,
             schemas=Schemas(
-                await self.primary.describe(table.table),
-                await self.secondary.describe(table.target),
+                primary,
+                secondary,
                 self.ledger.schema_seen(self.primary.name, table.table),
                 self.ledger.schema_seen(self.secondary.name, table.target),
             ),
