@@ -14,7 +14,7 @@ import click
 
 from dv_sync_pipeline import config
 from dv_sync_pipeline.cli.environments_text import environments_of_variables, without_tables
-from dv_sync_pipeline.cli.output import print_json_document
+from dv_sync_pipeline.cli.output import counted, print_json_document
 from dv_sync_pipeline.cli.proposal_text import SCHEMA_FILE_NAME, write_proposal
 from dv_sync_pipeline.config import Environments
 from dv_sync_pipeline.config.json_schema import schema_text
@@ -113,7 +113,7 @@ def _silent(_tables: Sequence[str]) -> None:
 
 
 def _tell_beginning(tables: Sequence[str]) -> None:
-    _tell_line(f"Looking at {len(tables)} tables of both environments …")
+    _tell_line(f"Looking at {counted(len(tables), 'table[s]')} of both environments …")
 
 
 async def _survey(
@@ -159,7 +159,10 @@ def _tell(proposal: Proposal, text: str, request: Request) -> None:
         click.echo(text, nl=False)
     for table, question in proposal.questions:
         _tell_line(f"undecided: {table}: {question}")
-    _tell_line(f"{len(proposal.tables)} tables proposed, {len(proposal.questions)} questions left.")
+    _tell_line(
+        f"{counted(len(proposal.tables), 'table[s]')} proposed, "
+        f"{counted(len(proposal.questions), 'question[s]')} left."
+    )
     if request.output is not None:
         _tell_line(f"Written: {request.output}. Next: read it, then {_next(request.output)}")
 

@@ -29,6 +29,7 @@ from dv_sync_pipeline.sync.report import (
 
 __all__ = [
     "console_for_people",
+    "counted",
     "parked_document",
     "print_approved",
     "print_dropped",
@@ -110,6 +111,11 @@ def _redacted(value: Any) -> Any:
             return value
 
 
+def counted(count: int, what: str) -> str:
+    """The number before the words, which mark a plural by `[s]`."""
+    return f"{count:,} {what.replace('[s]', '' if count == 1 else 's')}"
+
+
 def print_lines(lines: Iterable[str]) -> None:
     """Each on its own line, without secrets."""
     for line in lines:
@@ -158,27 +164,27 @@ def _print_remarks(console: Console, reports: Sequence[TableReport]) -> None:
         if report.reconcile_only and report.mode == "changes":
             console.print(Text(f"{report.title}: covered by reconciles only: {_UNTRACKED}"))
         for count, remark in (
-            (report.pairs, "associations made or undone"),
-            (report.adopted, "existing rows adopted by key: they keep their GUIDs"),
-            (report.foreign, "rows of the secondary's own: not touched"),
+            (report.pairs, "association[s] made or undone"),
+            (report.adopted, "existing row[s] adopted by key, with the GUID kept"),
+            (report.foreign, "row[s] of the secondary's own: not touched"),
             (report.unmatched, _UNMATCHED),
             (
                 report.held,
-                f"removals held ({report.held_because}): dv-sync removals approve {report.table}",
+                f"removal[s] held ({report.held_because}): dv-sync removals approve {report.table}",
             ),
             (
                 report.gone - (report.held - report.held_pairs),
-                "rows gone in the primary and still there",
+                "row[s] gone in the primary and still there",
             ),
             (
                 report.waiting - report.waiting_pairs,
-                "rows written without a parent that is missing",
+                "row[s] written without a parent that is missing",
             ),
-            (report.waiting_pairs, "associations that wait for a parked row"),
-            (report.parked, "rows parked:"),
+            (report.waiting_pairs, "association[s] waiting for a parked row"),
+            (report.parked, "row[s] parked:"),
         ):
             if count:
-                console.print(Text(f"{report.title}: {count:,} {remark}"))
+                console.print(Text(f"{report.title}: {counted(count, remark)}"))
         _print_parked(console, report.parked_rows)
 
 
@@ -220,7 +226,7 @@ def print_nothing_parked(*, as_json: bool) -> None:
 
 def print_dropped(rows: Sequence[ParkedRow]) -> None:
     """What was forgotten."""
-    click.echo(f"{len(rows):,} parked rows forgotten.")
+    click.echo(f"{counted(len(rows), 'parked row[s]')} forgotten.")
 
 
 def print_removals(lists: Sequence[ShownRemovals], *, shown_max: int | None) -> None:
@@ -245,7 +251,8 @@ def _state_of(found: ShownRemovals) -> str:
 
 def _counted(found: ShownRemovals) -> str:
     count = len(found.removals)
-    return f"{count:,} pairs of {found.relationship}" if found.relationship else f"{count:,} rows"
+    pairs = f"pair[s] of {found.relationship}"
+    return counted(count, pairs if found.relationship else "row[s]")
 
 
 def print_approved(lists: Sequence[ShownRemovals]) -> None:
@@ -326,7 +333,14 @@ def _print_left(console: Console, count: int, *, shown_max: int | None) -> None:
 
 
 def _changes(changes: Mapping[str, tuple[object, object]]) -> str:
-    return "".join(f"\n      {name}: {old!r} → {new!r}" for name, (old, new) in changes.items())
+    return "".join(
+        f"\n      {name}: {_shown(old)} → {_shown(new)}" for name, (old, new) in changes.items()
+    )
+
+
+def _shown(value: object) -> str:
+    """Texts with their quotes, so that blanks at their ends can be seen."""
+    return "(empty)" if value is None else repr(value)
 
 
 def _print_failures(console: Console, outcome: Outcome[Any]) -> None:

@@ -16,6 +16,9 @@ from dv_sync_pipeline.sync.ordering import in_dependency_order
 from dv_sync_pipeline.sync.report import TableReport, TableVerdict
 
 __all__ = [
+    "DIFFERENCES_REMAIN",
+    "DONE",
+    "TABLE_FAILED",
     "Outcome",
     "check_environments",
     "exit_code_of_plan",

@@ -37,11 +37,13 @@ def plan(
                2  wrong usage or configuration, or an environment that cannot be reached
                3  a table cannot be synchronized as configured
     """  # noqa: D301 - click wants the character, not its name
-    from dv_sync_pipeline.cli import actions, output, passes  # noqa: PLC0415 - see __init__
+    from dv_sync_pipeline.cli import actions, next_steps, output, passes  # noqa: PLC0415 - see __init__
 
     outcome = actions.plan(surroundings, tables)
+    code = passes.exit_code_of_plan(outcome)
     if as_json:
         output.print_json(planned=outcome)
     else:
         output.print_plan(outcome, shown_max=None if show_all else limit)
-    return passes.exit_code_of_plan(outcome)
+        next_steps.print_next_step("plan", code)
+    return code

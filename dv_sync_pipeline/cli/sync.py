@@ -38,11 +38,13 @@ def sync(surroundings: Surroundings, *, tables: tuple[str, ...], mode: str, as_j
                2  wrong usage or configuration, or an environment that cannot be reached
                3  a table failed; tables that do not need it were done all the same
     """  # noqa: D301 - click wants the character, not its name
-    from dv_sync_pipeline.cli import actions, output, passes  # noqa: PLC0415 - see __init__
+    from dv_sync_pipeline.cli import actions, next_steps, output, passes  # noqa: PLC0415 - see __init__
 
     outcome = actions.synchronize(surroundings, tables, mode=mode)
+    code = passes.exit_code_of_sync(outcome)
     if as_json:
         output.print_json(synchronized=outcome)
     else:
         output.print_sync(outcome)
-    return passes.exit_code_of_sync(outcome)
+        next_steps.print_next_step("sync", code)
+    return code

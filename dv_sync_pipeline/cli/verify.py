@@ -38,11 +38,13 @@ def verify(
                2  wrong usage or configuration, or an environment that cannot be reached
                3  a table could not be compared
     """  # noqa: D301 - click wants the character, not its name
-    from dv_sync_pipeline.cli import actions, output, passes  # noqa: PLC0415 - see __init__
+    from dv_sync_pipeline.cli import actions, next_steps, output, passes  # noqa: PLC0415 - see __init__
 
     outcome = actions.verify(surroundings, tables)
+    code = passes.exit_code_of_verify(outcome)
     if as_json:
         output.print_json(verified=outcome)
     else:
         output.print_verification(outcome, shown_max=None if show_all else limit)
-    return passes.exit_code_of_verify(outcome)
+        next_steps.print_next_step("verify", code)
+    return code

@@ -207,7 +207,8 @@ class _Document:
 
 
 _HOW_TO_HIDE = (
-    "Write ${NAME} in its place and set the variable, or use client_secret_file or key_files"
+    "Write ${NAME} in its place and set the variable, or name a file where the "
+    "setting has one: client_secret_file, key_files"
 )
 
 

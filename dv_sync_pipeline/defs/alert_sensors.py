@@ -5,9 +5,10 @@ raised while a channel is down would be lost if the sensor that finds it had to 
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from dv_sync_pipeline.config import Configuration
 from dv_sync_pipeline.defs.alerts import (
@@ -20,11 +21,47 @@ from dv_sync_pipeline.defs.alerts import (
 from dv_sync_pipeline.defs.looks import minimum_interval
 from dv_sync_pipeline.defs.names import names_of
 
-__all__ = ["build_alert_sensors"]
+__all__ = ["Watch", "build_alert_sensors"]
 
 _WATCH_SECONDS = 30
 _DELIVER_SECONDS = 10
 _RUNNING = dg.DefaultSensorStatus.RUNNING
+
+_AWAY = timedelta(minutes=2)
+"""Between two looks this much is no delay: nobody has looked, the daemon was stopped."""
+
+_SETTLING = timedelta(minutes=1)
+
+
+class Watch(BaseModel, frozen=True, extra="forbid"):
+    """Since when somebody looks, without a break.
+
+    Attributes:
+        since: the first look.
+        last: the last one.
+
+    """
+
+    since: AwareDatetime
+    last: AwareDatetime
+
+    @classmethod
+    def read(cls, text: str | None, *, now: datetime) -> "Watch":
+        """The watch that goes on now; a new one when nobody has looked for a while."""
+        try:
+            before = cls.model_validate_json(text or "")
+        except ValidationError:
+            return cls(since=now, last=now)
+        return cls(since=now if now - before.last > _AWAY else before.since, last=now)
+
+    @property
+    def has_settled(self) -> bool:
+        """What starts together with the daemon had the time to do its work.
+
+        While everything was stopped nothing was followed. A person who has just started it knows
+        that, and need not be told so, and a minute later that it is over.
+        """
+        return self.last - self.since >= _SETTLING
 
 
 def build_alert_sensors(configuration: Configuration) -> list[dg.SensorDefinition]:
@@ -85,6 +122,10 @@ def _build_watch_tables(configuration: Configuration) -> dg.SensorDefinition:
         description="Looks for parked rows, held removals and other things that need a person.",
     )
     def watch_tables(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        watch = Watch.read(context.cursor, now=_utc_now())
+        context.update_cursor(watch.model_dump_json())
+        if not watch.has_settled:
+            return dg.SkipReason("Just started: what else has started gets a minute first.")
         with AlertDesk.opened(configuration, clock=_utc_now) as desk:
             told = desk.look()
         _log(context, told)

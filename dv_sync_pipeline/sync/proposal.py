@@ -25,10 +25,10 @@ from dv_sync_pipeline.sync.column_choice import (
 )
 from dv_sync_pipeline.sync.deferral import deferred_lookups
 from dv_sync_pipeline.sync.drift import Effect
-from dv_sync_pipeline.sync.drift_rules import STATUS_COLUMNS
+from dv_sync_pipeline.sync.drift_rules import STATUS_COLUMNS, Schemas
 from dv_sync_pipeline.sync.mapping import agree
 from dv_sync_pipeline.sync.ordering import in_dependency_order
-from dv_sync_pipeline.sync.survey import GuidEvidence, Survey, TableFacts
+from dv_sync_pipeline.sync.survey import GuidEvidence, SharedValues, Survey, TableFacts
 from dv_sync_pipeline.webapi.metadata import Association, Key
 
 __all__ = ["Proposal", "ProposedTable", "propose"]
@@ -43,6 +43,7 @@ class ProposedTable:
         description: what its makers say of it; often "".
         key: the columns by which rows are matched; `("id",)` by GUID.
         key_reason: why this key, in words.
+        key_is_guessed: `dv-sync provision` would have to make the alternate key.
         columns: mapped columns.
         lookups: mapped lookup columns.
         associations: many-to-many relationships that stand at this table.
@@ -56,6 +57,7 @@ class ProposedTable:
     description: str
     key: tuple[str, ...]
     key_reason: str
+    key_is_guessed: bool
     columns: tuple[str, ...]
     lookups: tuple[ProposedLookup, ...]
     associations: tuple[AssociationConfiguration, ...]
@@ -146,7 +148,7 @@ def _as_a_run_sees_them(
         try:
             mapping = agree(
                 table.configuration,
-                schemas=facts[name].schemas,
+                schemas=_once_provisioned(facts[name].schemas, table),
                 targets={each: each for each in tables},
                 deferred=deferred.get(name, ()),
             )
@@ -156,6 +158,15 @@ def _as_a_run_sees_them(
             warnings = [str(each) for each in mapping.drift if each.effect is Effect.WARNS]
             checked[name] = replace(table, questions=(*table.questions, *warnings))
     return checked, refused
+
+
+def _once_provisioned(schemas: Schemas, table: ProposedTable) -> Schemas:
+    """With the alternate key of a guess, which nobody has made yet."""
+    if not table.key_is_guessed:
+        return schemas
+    guessed = Key(f"{table.table}_key", table.key, "Active")
+    there = replace(schemas.secondary, keys=(*schemas.secondary.keys, guessed))
+    return replace(schemas, secondary=there)
 
 
 def _in_order(
@@ -191,10 +202,11 @@ def _draft(facts: TableFacts, synchronized: Collection[str]) -> "_Draft":
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """A choice of key, and why."""
+    """A choice of key, and why; a guess is a question too."""
 
     columns: tuple[str, ...]
     reason: str
+    question: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +232,12 @@ class _Draft:
     @property
     def key(self) -> _Key | None:
         """The best key; None if nothing can serve as one."""
-        choices = (self._key_of_both, self._key_of_secondary, self._key_by_guid)
+        choices = (
+            self._key_of_both,
+            self._key_of_secondary,
+            self._key_by_guid,
+            self._key_by_values,
+        )
         return next((key for choice in choices if (key := choice()) is not None), None)
 
     @property
@@ -229,7 +246,8 @@ class _Draft:
         known = "; ".join(map(_described, self.facts.secondary.keys)) or "none"
         return (
             "no way to match its rows: no alternate key of the secondary is active with columns "
-            f"that are mapped (keys: {known}), and {_doubt(self.facts.guids)}. Add the table by "
+            f"that are mapped (keys: {known}), {_doubt(self.facts.guids)}, and no text column "
+            "of both tells them apart. Add the table by "
             "hand with a key of the columns that tell its rows apart, and dv-sync provision makes "
             "that key; or say key: id if GUIDs are the same"
         )
@@ -241,11 +259,12 @@ class _Draft:
             description=self.facts.summary.description,
             key=key.columns,
             key_reason=key.reason,
+            key_is_guessed=bool(key.question),
             columns=self.columns,
             lookups=self.mapped_lookups,
             associations=(),
             status="direct" if all(self._have_states) else "none",
-            questions=tuple(self._questions()),
+            questions=(*filter(None, [key.question]), *self._questions()),
             own_columns=own_columns(self.facts),
         )
 
@@ -267,6 +286,15 @@ class _Draft:
         if guids.secondary_is_empty:
             return _Key(("id",), "no alternate key, and the secondary is empty: GUIDs are taken on")
         return None
+
+    def _key_by_values(self) -> _Key | None:
+        """The column with the most values in common; a name changes sooner than a code."""
+        mapped = [each for each in self.facts.shared_values if each.column in self.columns]
+        if not mapped:
+            return None
+        name = self.facts.primary.primary_name
+        best = max(mapped, key=lambda each: (each.found, each.column != name))
+        return _Key((best.column,), "no alternate key yet", _guess(best))
 
     def _usable_keys(self) -> list[Key]:
         """Active ones of mapped columns; a lookup among them must not wait for a second pass."""
@@ -305,6 +333,14 @@ def _chosen(keys: Sequence[Key], where: str) -> _Key | None:
 def _described(key: Key) -> str:
     status = "" if key.is_active else f", {key.index_status}"
     return f"{key.name} ({', '.join(key.columns)}{status})"
+
+
+def _guess(values: SharedValues) -> str:
+    return (
+        f"key: {values.column} is a guess: in {values.looked_at:,} rows looked at no two are alike "
+        f"in it, and {values.found:,} of its values are in the secondary. If no two rows ever are, "
+        "dv-sync provision --apply makes the alternate key; otherwise choose other columns"
+    )
 
 
 def _doubt(guids: GuidEvidence) -> str:

@@ -1,23 +1,26 @@
 """What two environments have, read for a proposal; writes nothing.
 
-Belongs here: which tables both have, what they look like, and whether their rows share GUIDs. Does
-not belong here: what follows from it (`proposal`).
+Belongs here: which tables both have, what they look like, and whether their rows share GUIDs or, if
+not, values that tell them apart. Does not belong here: what follows from it (`proposal`).
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from dv_sync_pipeline.errors import ConfigurationError, TableError
 from dv_sync_pipeline.sync.drift_rules import Schemas
 from dv_sync_pipeline.webapi.client import Dataverse
-from dv_sync_pipeline.webapi.metadata import TableSchema
+from dv_sync_pipeline.webapi.metadata import ColumnKind, TableSchema
 from dv_sync_pipeline.webapi.tables import TableSummary
 from dv_sync_pipeline.webapi.together import together
 
-__all__ = ["GuidEvidence", "Survey", "TableFacts", "TablesWanted", "survey"]
+__all__ = ["GuidEvidence", "SharedValues", "Survey", "TableFacts", "TablesWanted", "survey"]
 
 _ROWS_LOOKED_UP = 20
+
+Row = Mapping[str, object]
 
 
 class Surveyed(Dataverse, Protocol):
@@ -58,6 +61,22 @@ class GuidEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedValues:
+    """A text column that tells rows apart, as far as rows were looked at.
+
+    Attributes:
+        column: its name in both environments.
+        looked_at: so many rows of the primary; each has a value of its own.
+        found: so many of these values one row of the secondary has, each.
+
+    """
+
+    column: str
+    looked_at: int
+    found: int
+
+
+@dataclass(frozen=True, slots=True)
 class TableFacts:
     """A table that both environments have.
 
@@ -65,12 +84,14 @@ class TableFacts:
         summary: as the primary describes it.
         schemas: what it looks like on each side.
         guids: whether rows can be matched by GUID.
+        shared_values: columns by which they might be, where no GUID and no alternate key serves.
 
     """
 
     summary: TableSummary
     schemas: Schemas
     guids: GuidEvidence
+    shared_values: tuple[SharedValues, ...] = ()
 
     @property
     def primary(self) -> TableSchema:
@@ -163,21 +184,50 @@ async def _look_at(primary: Dataverse, secondary: Dataverse, summary: TableSumma
     ours = await primary.describe(summary.name)
     theirs = await secondary.describe(summary.name)
     guids = await _compare_guids(primary, secondary, ours=ours, theirs=theirs)
-    return TableFacts(summary, Schemas(ours, theirs), guids)
+    schemas = Schemas(ours, theirs)
+    if guids.found or guids.secondary_is_empty or any(key.is_active for key in theirs.keys):
+        return TableFacts(summary, schemas, guids)
+    values = await _compare_values(primary, secondary, schemas)
+    return TableFacts(summary, schemas, guids, tuple(values))
 
 
 async def _compare_guids(
     primary: Dataverse, secondary: Dataverse, *, ours: TableSchema, theirs: TableSchema
 ) -> GuidEvidence:
-    ids = [str(row[ours.primary_id]) for row in await _first_rows(primary, ours)]
+    rows = (await _first_rows(primary, ours, []))[:_ROWS_LOOKED_UP]
+    ids = [str(row[ours.primary_id]) for row in rows]
     found = await secondary.read_rows(theirs, ids, []) if ids else []
     is_empty = await secondary.count(theirs) == 0
     return GuidEvidence(looked_up=len(ids), found=len(found), secondary_is_empty=is_empty)
 
 
+async def _compare_values(
+    primary: Dataverse, secondary: Dataverse, schemas: Schemas
+) -> Iterator[SharedValues]:
+    """Of the first page of each side: enough for a guess, and more a guess is not."""
+    columns = [name for name in schemas.primary.columns if _is_text(name, schemas)]
+    ours = await _first_rows(primary, schemas.primary, columns)
+    theirs = await _first_rows(secondary, schemas.secondary, columns)
+    shared = (_shared_values(name, ours, theirs) for name in columns)
+    return (each for each in shared if each.found)
+
+
+def _is_text(name: str, schemas: Schemas) -> bool:
+    both = schemas.primary.columns.get(name), schemas.secondary.columns.get(name)
+    return all(column is not None and column.kind is ColumnKind.STRING for column in both)
+
+
+def _shared_values(column: str, ours: Sequence[Row], theirs: Sequence[Row]) -> SharedValues:
+    """None are found of a column that is empty in a row of the primary, or alike in two."""
+    here, there = (Counter(row.get(column) for row in rows) for rows in (ours, theirs))
+    tells_apart = None not in here and len(here) == len(ours)
+    found = sum(there[value] == 1 for value in here) if tells_apart else 0
+    return SharedValues(column, looked_at=len(ours), found=found)
+
+
 async def _first_rows(
-    environment: Dataverse, schema: TableSchema
-) -> Sequence[Mapping[str, object]]:
-    async for page in environment.read_pages(schema, []):
-        return page[:_ROWS_LOOKED_UP]
+    environment: Dataverse, schema: TableSchema, columns: Sequence[str]
+) -> Sequence[Row]:
+    async for page in environment.read_pages(schema, columns):
+        return page
     return ()

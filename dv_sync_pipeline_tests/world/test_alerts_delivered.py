@@ -15,6 +15,7 @@ from aiosmtpd.handlers import Message
 from dv_sync_pipeline.channels import open_channels
 from dv_sync_pipeline.config import parse
 from dv_sync_pipeline.definitions import build_definitions
+from dv_sync_pipeline.defs.alert_sensors import Watch
 from dv_sync_pipeline.defs.alerts import AlertDesk
 from dv_sync_pipeline.errors import ConfigurationError, SchemaMismatchError, UnreachableError
 from dv_sync_pipeline.sync.ledger import Ledger
@@ -122,8 +123,10 @@ class World:
         self.instance = instance
 
     def tick(self, name):
-        """One tick of a sensor; returns what it says."""
-        context = dg.build_sensor_context(instance=self.instance)
+        """One tick of a sensor that has run for an hour; returns what it says."""
+        now = datetime.now(tz=UTC)
+        watch = Watch(since=now - timedelta(hours=1), last=now)
+        context = dg.build_sensor_context(instance=self.instance, cursor=watch.model_dump_json())
         return self.definitions.resolve_sensor_def(name)(context).skip_message
 
     def deliver_a_minute_later(self):

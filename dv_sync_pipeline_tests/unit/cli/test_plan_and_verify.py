@@ -56,6 +56,8 @@ def test_a_plan_groups_rows_by_what_would_be_done(dv_sync):
         "      contoso_stars: 3 → 4",
         "  gone in the primary, kept",
         "    H-0003",
+        "",
+        "Next: dv-sync sync does this",
     ]
 
 
@@ -69,10 +71,11 @@ def test_a_plan_groups_rows_by_what_would_be_done(dv_sync):
 )
 def test_a_long_plan_is_cut_unless_told_otherwise(dv_sync, option, shown, last_line):
     """And says how much was cut."""
-    lines = dv_sync(f"plan contoso_hotel {option}", planning(creates(15))).out.splitlines()
+    engine = planning(creates(15), created=15)
+    lines = dv_sync(f"plan contoso_hotel {option}", engine).out.splitlines()
 
     assert sum(line.startswith("    H-") for line in lines) == shown
-    assert lines[-1] == last_line
+    assert lines[-3] == last_line
 
 
 def test_many_rows_of_one_kind_do_not_hide_another_kind(dv_sync):
@@ -161,3 +164,22 @@ def test_an_unreachable_environment_ends_it_with_2(dv_sync, command):
 
     assert (ended.code, engine.calls) == (2, [("check environments",)])
     assert ended.err == "error: no answer\n  where: primary\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "engine", "told"),
+    [
+        ("plan", planning(()), "dv-sync verify"),
+        ("plan", planning((), created=1), "dv-sync sync"),
+        ("sync", ScriptedEngine(), "dv-sync verify"),
+        ("sync", ScriptedEngine({"contoso_hotel": a_report("contoso_hotel", parked=1)}), "status"),
+        ("verify", ScriptedEngine(), "dagster dev"),
+        ("verify", verifying(UPDATE), "dv-sync parked list"),
+    ],
+)
+def test_each_command_tells_the_next(dv_sync, command, engine, told):
+    """People who know neither Dagster nor this tool go from one to the next."""
+    last_line = dv_sync(command, engine).out.splitlines()[-1]
+
+    assert "Next: " in last_line
+    assert told in last_line

@@ -116,7 +116,7 @@ def test_drop_forgets_rows_by_key(dv_sync, ledger):
     """The others wait on."""
     park(ledger, "H-1", "H-2")
 
-    assert "1 parked rows forgotten.\n" == dv_sync("parked drop contoso_hotel H-1").out
+    assert "1 parked row forgotten.\n" == dv_sync("parked drop contoso_hotel H-1").out
     assert ["H-2"] == keys_parked(ledger)
 
 
@@ -196,7 +196,7 @@ def test_held_pairs_are_listed_and_approved_beside_rows(dv_sync, ledger):
     shown = dv_sync("removals list --json").json["removals"]
 
     assert (
-        f"contoso_hotel: 1 pairs of contoso_hotel_amenity to remove, list {pair_list().digest}, "
+        f"contoso_hotel: 1 pair of contoso_hotel_amenity to remove, list {pair_list().digest}, "
         "held: the primary shows no pair at all\n    H-1 with POOL\n"
     ) in listed
     assert [("", False), ("contoso_hotel_amenity", True)] == [

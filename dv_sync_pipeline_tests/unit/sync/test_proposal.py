@@ -7,7 +7,7 @@ import pytest
 from dv_sync_pipeline.config import AssociationConfiguration, LookupTarget
 from dv_sync_pipeline.sync.drift_rules import Schemas
 from dv_sync_pipeline.sync.proposal import propose
-from dv_sync_pipeline.sync.survey import GuidEvidence, Survey, TableFacts
+from dv_sync_pipeline.sync.survey import GuidEvidence, SharedValues, Survey, TableFacts
 from dv_sync_pipeline.webapi.metadata import Association, Column, ColumnKind, Key, StatusOption
 from dv_sync_pipeline.webapi.tables import TableSummary
 from dv_sync_pipeline_tests.worlds.memory import table
@@ -180,6 +180,19 @@ def test_a_table_without_a_key_is_told():
 
     assert () == proposed.tables
     assert "keys: broken (code, Failed)" in proposed.undecided["hotel"]
+
+
+def test_values_that_tell_rows_apart_are_a_guess():
+    """The column with the most of them in common; of equals, the one that is not the name."""
+    hotel = facts("hotel", NAME, Column("area", ColumnKind.STRING), keys=())
+    hotel = on_both_sides(hotel, primary=replace(hotel.primary, primary_name="name"))
+    found = {"area": 2, "code": 7, "name": 7}
+    shared = [SharedValues(column, 9, count) for column, count in found.items()]
+    proposed = only_table(replace(hotel, shared_values=tuple(shared)))
+
+    assert ("code",) == proposed.key
+    (question,) = proposed.questions
+    assert "in 9 rows looked at no two are alike in it, and 7 of its values" in question
 
 
 def test_lookups_name_the_tables_they_point_to():
