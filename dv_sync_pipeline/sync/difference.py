@@ -53,6 +53,9 @@ _VALUES_AT_ONCE = 1_000_000
 _WANTED = "@wanted_row"
 _PRESENT = "@present_row"
 
+_PARKED_SCHEMA = pl.Schema(dict.fromkeys((PRIMARY_ID, KEY, REASON, MESSAGE), pl.String()))
+"""As `Projection.parked`."""
+
 _ID_TAKEN = "the secondary has another row under this id, and with another key"
 
 
@@ -243,7 +246,12 @@ def _compare_matches(
         pl.any_horizontal(pl.lit(False), *status).alias(STATUS_CHANGED),
     )
     changed = wanted[left.filter(is_different)].drop(_WANTED).hstack(marks)
-    changed = changed.with_columns(_holders(changed, present, mapping))
+    keys_change = any(differs[name].any() for name in mapping.key if name in differs)
+    changed = changed.with_columns(
+        _holders(changed, present, mapping)
+        if keys_change
+        else pl.lit(None, pl.String).alias(HOLDER)
+    )
     before = present[right.filter(is_different)].drop(_PRESENT)
     return changed, before, matches.height - changed.height
 
@@ -276,8 +284,6 @@ def _differing_columns(ours: pl.DataFrame, theirs: pl.DataFrame) -> pl.DataFrame
 
 
 def _holders(changed: pl.DataFrame, present: pl.DataFrame, mapping: TableMapping) -> pl.Series:
-    if changed.is_empty():
-        return pl.Series(HOLDER, [], dtype=pl.String)  # The keys of all rows are not needed.
     keys = folded_key(present, mapping, id_name=SECONDARY_ID)
     shown = present.select(keys, pl.col(SECONDARY_ID).alias(HOLDER)).unique(FOLDED_KEY)
     both = changed.select(FOLDED_KEY, SECONDARY_ID).join(
@@ -297,6 +303,8 @@ def _split_taken(
     unmatched: pl.DataFrame, present: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows to create under their own GUID, and rows whose GUID somebody else has there."""
+    if unmatched.is_empty():
+        return unmatched, _PARKED_SCHEMA.to_frame()
     taken = pl.col(PRIMARY_ID).is_in(present[SECONDARY_ID].implode())
     parked = unmatched.filter(taken).select(
         PRIMARY_ID,

@@ -18,7 +18,7 @@ from dv_sync_pipeline.sync.comparison import Comparison, TablePass
 from dv_sync_pipeline.sync.difference import Difference, row_differences, rows_to_go
 from dv_sync_pipeline.sync.feed import MODIFIED
 from dv_sync_pipeline.sync.guards import Removal, RemovalList
-from dv_sync_pipeline.sync.ledger.waiting import PARENT_ID, WAITING_SCHEMA
+from dv_sync_pipeline.sync.ledger.waiting import WAITING_SCHEMA
 from dv_sync_pipeline.sync.mapping import KEY, PRIMARY_ID, SECONDARY_ID
 from dv_sync_pipeline.sync.meter import Meter
 from dv_sync_pipeline.sync.pairs import apply_pairs
@@ -246,13 +246,12 @@ class RowsPass:
 def _waiting(task: TablePass, comparison: Comparison) -> pl.DataFrame:
     """Which of the rows wait for which parents."""
     rows, mapping = comparison.rows, task.mapping
-    pointing = looked_up(rows, mapping)
+    parents = looked_up(rows, mapping)
     written = {
-        parent: task.ledger.links_of(parent.table, frame[PARENT_ID].unique())
-        for parent, frame in pointing.items()
+        parent: task.ledger.links_of(parent.table, sorted(ids)) for parent, ids in parents.items()
     }
     # So it is with nearly every micro-batch: no parent was missing, and none has gone meanwhile.
-    if not (comparison.waiting or comparison.parked) and all_there(pointing, written):
+    if not (comparison.waiting or comparison.parked) and all_there(parents, written):
         return WAITING_SCHEMA.to_frame()
     return missing_parents(rows, mapping, comparison.parent_links, written)
 

@@ -17,7 +17,6 @@ from dv_sync_pipeline.sync.comparison import (
     names_to_read,
 )
 from dv_sync_pipeline.sync.feed import columns_of_changes
-from dv_sync_pipeline.sync.ledger.waiting import PARENT_ID
 from dv_sync_pipeline.sync.mapping import PRIMARY_ID, SECONDARY_ID, Parent, TableMapping
 from dv_sync_pipeline.sync.projection import project
 from dv_sync_pipeline.sync.values import frame_of_rows, split_reference
@@ -94,8 +93,7 @@ class _Parents:
 
     @classmethod
     def of(cls, task: TablePass, touched: Touched) -> "_Parents":
-        pointing = looked_up(touched.rows, task.mapping)
-        ids = {parent: set(frame[PARENT_ID]) for parent, frame in pointing.items()}
+        ids = looked_up(touched.rows, task.mapping)
         known = {
             parent: task.ledger.links_of(parent.table, sorted(ids.get(parent, ())))
             for parent in task.mapping.parents

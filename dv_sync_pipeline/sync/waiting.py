@@ -4,7 +4,7 @@ Belongs here: finding it out from the rows of the primary and the links. Pure. D
 what becomes of a row meanwhile (`projection.py`), or when it is looked at again (`changes.py`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import polars as pl
 
@@ -15,17 +15,28 @@ from dv_sync_pipeline.sync.values import reference, reference_prefix
 __all__ = ["all_there", "looked_up", "missing_parents"]
 
 
-def looked_up(rows: pl.DataFrame, mapping: TableMapping) -> dict[Parent, pl.DataFrame]:
-    """Synchronized parent → which row looks up which of its rows, as `WAITING_SCHEMA`.
-
-    A row that looks up another one through two columns is there twice.
-    """
-    found: dict[Parent, list[pl.DataFrame]] = {}
+def looked_up(rows: pl.DataFrame, mapping: TableMapping) -> dict[Parent, set[str]]:
+    """Synchronized parent → ids of its rows that these rows look up. For few rows."""
+    found: dict[Parent, set[str]] = {}
     for column in mapping.lookups:
+        shown = set(rows[column.name]) - {None}
         for parent in column.parents:
             if not parent.by:
-                found.setdefault(parent, []).append(_pointing(rows, column, parent))
-    return {parent: pl.concat(frames) for parent, frames in found.items()}
+                prefix = reference_prefix(column.source, parent.table)
+                found.setdefault(parent, set()).update(
+                    value.removeprefix(prefix) for value in shown if value.startswith(prefix)
+                )
+    return found
+
+
+def all_there(ids: Mapping[Parent, Collection[str]], links: Mapping[Parent, pl.DataFrame]) -> bool:
+    """Whether each of these rows of these parents is linked."""
+    return all(_linked(links[parent]).issuperset(some) for parent, some in ids.items())
+
+
+def _linked(links: pl.DataFrame) -> set[str]:
+    both = zip(links[PRIMARY_ID], links["@intended"], strict=True)
+    return {primary_id for primary_id, is_intended in both if not is_intended}
 
 
 def _pointing(rows: pl.DataFrame, column: MappedColumn, parent: Parent) -> pl.DataFrame:
@@ -38,16 +49,6 @@ def _pointing(rows: pl.DataFrame, column: MappedColumn, parent: Parent) -> pl.Da
         pl.lit(parent.table).alias(PARENT_TABLE),
         value.str.strip_prefix(prefix).alias(PARENT_ID),
     )
-
-
-def all_there(
-    pointing: Mapping[Parent, pl.DataFrame], links: Mapping[Parent, pl.DataFrame]
-) -> bool:
-    """Whether every row that is looked up is linked; `pointing` comes from `looked_up`."""
-    linked = {
-        parent: set(links[parent].filter(~pl.col("@intended"))[PRIMARY_ID]) for parent in pointing
-    }
-    return all(linked[parent].issuperset(frame[PARENT_ID]) for parent, frame in pointing.items())
 
 
 def missing_parents(

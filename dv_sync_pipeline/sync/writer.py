@@ -368,6 +368,8 @@ class _Writer:
         refused = {
             outcome.id: outcome for outcome in outcomes if outcome.kind is OutcomeKind.REFUSED
         }
+        if not refused:
+            return []
         stop_without_privilege(
             refused.values(),
             sent=len(outcomes),
@@ -382,7 +384,7 @@ class _Writer:
     def _park(
         self, rows: pl.DataFrame, reason: ParkedReason, message: str, *, code: str = ""
     ) -> None:
-        for primary_id, key in rows.select(PRIMARY_ID, KEY).iter_rows():
+        for primary_id, key in zip(rows[PRIMARY_ID], rows[KEY], strict=True):
             self._written.parked[primary_id] = ParkedRow(
                 table=self._task.table,
                 primary_id=primary_id,

@@ -1,6 +1,8 @@
 """Whose turn it is on a table, and who waits for it, first come first served."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -44,11 +46,13 @@ class Leases(Database):
             with self.transaction() as connection:
                 if _renew(connection, table, holder, expires=expires):
                     return True
-                if _others_wait(connection, table, holder, now=now):
+                queue = _queued(connection, table)
+                if _others_wait(queue, holder, now=now):
                     return _enqueue(connection, table, holder, now=now)
                 if not _take(connection, table, holder, now=now, expires=expires):
                     return _enqueue(connection, table, holder, now=now)
-                _leave_queue(connection, table, holder, now=now)
+                if queue:
+                    _leave_queue(connection, table, holder, now=now)
         except sa.exc.IntegrityError:
             return False
         return True
@@ -79,12 +83,14 @@ def _take(
     return True
 
 
-def _others_wait(connection: sa.Connection, table: str, holder: str, *, now: datetime) -> bool:
+def _queued(connection: sa.Connection, table: str) -> Sequence[sa.Row[Any]]:
+    """Who has asked in vain, those included that gave up."""
+    return connection.execute(sa.select(_queue).where(_queue.c.table_name == table)).all()
+
+
+def _others_wait(queue: Sequence[sa.Row[Any]], holder: str, *, now: datetime) -> bool:
     """Whether somebody has asked before and still waits."""
-    waiting = sa.select(_queue.c.holder, _queue.c.since).where(
-        _queue.c.table_name == table, _queue.c.expires > moment_text(now)
-    )
-    since = {row.holder: row.since for row in connection.execute(waiting)}
+    since = {row.holder: row.since for row in queue if row.expires > moment_text(now)}
     mine = since.pop(holder, moment_text(now))
     return any(other < mine for other in since.values())
 

@@ -84,9 +84,13 @@ class Stamps(Database):
         with self.transaction() as connection:
             sequence = next_sequence(connection)
             for ids in in_steps(primary_ids):
-                for each in (links, _unlinked):
-                    found = _written(each, table, since=since, writer=writer)
-                    overtaken |= set(connection.scalars(found.where(each.c.primary_id.in_(ids))))
+                found = [
+                    _written(each, table, since=since, writer=writer).where(
+                        each.c.primary_id.in_(ids)
+                    )
+                    for each in (links, _unlinked)
+                ]
+                overtaken |= set(connection.scalars(sa.union_all(*found)))
                 free = [row_id for row_id in ids if row_id not in overtaken]
                 connection.execute(
                     links.update()
