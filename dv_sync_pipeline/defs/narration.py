@@ -64,6 +64,7 @@ def describe_removals(report: TableReport) -> str:
         f"{report.table}: {report.removed:,} of {report.read:,} rows {removed}",
         f"that are gone in the primary, in {report.seconds:,.1f} s.",
         _if_any(report.dry_run, f"The dry run of {report.table} may name more."),
+        _if_any(len(report.heirs), f"Written, now that their key is free: {len(report.heirs):,}."),
         _held(report),
         _if_any(report.parked, f"Removals parked: {report.parked:,}."),
         _if_any(report.retries, f"Requests repeated: {report.retries:,}."),

@@ -69,7 +69,7 @@ class Difference:
             `STATUS_CHANGED` and `HOLDER`.
         before: what the secondary shows instead, row by row beside `changed`.
         links: every link that is proven, those of parked rows included: a row that differs still
-            shows the version it was given last, 0 if none.
+            shows the version, 0 if none, and the key that it was given last.
         fresh_links: those of them that the ledger does not have like this.
         adopted: how many rows of the secondary were matched by key and not by link.
         equal: how many matched rows do not differ.
@@ -329,16 +329,17 @@ def _proven_links(
     )
     is_changed = pl.col(PRIMARY_ID).is_in(changed[PRIMARY_ID].implode())
     version = pl.when(is_changed).then(pl.col("@known_version").fill_null(0)).otherwise(VERSION)
+    key = pl.when(is_changed).then(pl.coalesce("@known_key", KEY)).otherwise(KEY)
     is_known = (
         (pl.col("@intended") == pl.lit(False))
         & (version == pl.col("@known_version"))
-        & (pl.col(KEY) == pl.col("@known_key"))
+        & (key == pl.col("@known_key"))
     )
     return row.hstack(known).select(
         PRIMARY_ID,
         SECONDARY_ID,
         version.alias(VERSION),
-        KEY,
+        key.alias(KEY),
         pl.col("@origin").fill_null("adopted"),
         pl.lit(False).alias("@intended"),
         ~is_known.fill_null(False).alias("@is_fresh"),

@@ -25,6 +25,7 @@ from dv_sync_pipeline.sync.comparison import (
 from dv_sync_pipeline.sync.deferral import deferred_lookups, parents_before
 from dv_sync_pipeline.sync.drift_rules import Schemas
 from dv_sync_pipeline.sync.feed import Feed
+from dv_sync_pipeline.sync.freed_keys import waiting_for_keys
 from dv_sync_pipeline.sync.ledger import Ledger
 from dv_sync_pipeline.sync.mapping import Parent, TableMapping, agree, fingerprint
 from dv_sync_pipeline.sync.matching import match_rows
@@ -240,8 +241,8 @@ class Engine:
         """Follow the changes of several tables in one go; `row_ids` are rows to re-read instead.
 
         Parents first; then rows of any table for which a parent has arrived; then removals,
-        children first. One report for each pass, in that order; a table of `row_ids` is not
-        followed.
+        children first, and rows for which one of those has made way. One report for each pass, in
+        that order; a table of `row_ids` is not followed.
         """
         named = row_ids or {}
         reports = [
@@ -251,14 +252,17 @@ class Engine:
             for table in self.tables_in_order
             if table in tables or table in named
         ]
-        reports += [
+        reports += await self._look_at_arrivals(progress)
+        listed = [table for table in self.tables_in_order if self.ledger.removals(table).removals]
+        reports += [await self.remove(table, progress=progress) for table in reversed(listed)]
+        return reports + await self._look_at_arrivals(progress)
+
+    async def _look_at_arrivals(self, progress: ProgressListener) -> list[TableReport]:
+        return [
             await self.rows(table, (), progress=progress)
             for table in self.tables_in_order
             if table in self.ledger.tables_with_arrivals()
         ]
-        listed = [table for table in self.tables_in_order if self.ledger.removals(table).removals]
-        reports += [await self.remove(table, progress=progress) for table in reversed(listed)]
-        return reports
 
     async def set_deferred_lookups(
         self, table: str, *, dry_run: bool = False, progress: ProgressListener = _ignore
@@ -289,13 +293,28 @@ class Engine:
         """Remove the rows of one table that were found to be gone in the primary.
 
         To be called children before parents, when all tables are done. Too many removals are held
-        until a person approves exactly this list. With `dry_run`, only tell what would go.
+        until a person approves exactly this list. Rows that were parked because a row had their
+        key that is removed now are written: `TableReport.heirs`. With `dry_run`, only tell what
+        would go.
         """
         await self._check_environments_lately()
         if dry_run:
             return await self._remove(table, progress, plan_removals)
+        listed = self.ledger.removals(table).removals
         work = self._remove(table, progress, remove_gone)
-        return await self._recorded(work, table, mode="removals")
+        report = await self._recorded(work, table, mode="removals")
+        left = set(self.ledger.removals(table).removals)
+        return await self._with_heirs(report, {each.key for each in listed if each not in left})
+
+    async def _with_heirs(self, removals: TableReport, keys: Collection[str]) -> TableReport:
+        """The removals, and the rows that have waited for these keys."""
+        table = removals.table
+        due = waiting_for_keys(self.ledger, table, keys)
+        if not due or self.configuration.table(table).deletes != "delete":
+            return removals
+        report = await self.rows(table, due)
+        waiting = {row.primary_id for row in self.ledger.parked(table)}
+        return removals.with_heirs(report, written=frozenset(due - waiting))
 
     async def _remove(
         self,

@@ -182,6 +182,8 @@ class TableReport:
         pairs: of many-to-many relationships, made or undone.
         mapping_changed: sync.yaml maps the table otherwise than at the last reconcile.
         removed: rows that were deleted or deactivated, because their primary row is gone.
+        heirs: of removals, primary ids of rows that were parked because a row that is removed now
+            had their key, and that are written now.
         held: rows that were to be removed, and pairs that were to be undone, and that wait for the
             approval of a person.
         held_pairs: how many of them are pairs.
@@ -221,6 +223,7 @@ class TableReport:
     pairs: int = 0
     mapping_changed: bool = False
     removed: int = 0
+    heirs: frozenset[str] = frozenset()
     held: int = 0
     held_pairs: int = 0
     waiting_pairs: int = 0
@@ -260,17 +263,24 @@ class TableReport:
             held_because=_both(self.held_because, found.because),
         )
 
+    def with_heirs(self, heirs: "TableReport", *, written: frozenset[str]) -> "TableReport":
+        """These removals, and what was written once they had made keys free."""
+        return replace(self, created=heirs.created, updated=heirs.updated, heirs=written)
+
     def followed_by(self, removals: "TableReport") -> "TableReport":
         """This reconcile and the removals that came after it, told as one."""
+        parked = [row for row in self.parked_rows if row.primary_id not in removals.heirs]
         return replace(
             self,
+            created=self.created + removals.created,
+            updated=self.updated + removals.updated,
             removed=removals.removed,
             held=self.held + removals.held,
             held_because=_both(self.held_because, removals.held_because),
             held_rows=(*self.held_rows, *removals.held_rows),
             gone=removals.gone,
-            parked=self.parked + removals.parked,
-            parked_rows=(*self.parked_rows, *removals.parked_rows)[:PARKED_ROWS_SHOWN_MAX],
+            parked=self.parked - len(removals.heirs) + removals.parked,
+            parked_rows=(*parked, *removals.parked_rows)[:PARKED_ROWS_SHOWN_MAX],
             requests=self.requests + removals.requests,
             retries=self.retries + removals.retries,
             throttled_seconds=self.throttled_seconds + removals.throttled_seconds,

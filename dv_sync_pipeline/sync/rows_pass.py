@@ -17,6 +17,7 @@ from dv_sync_pipeline.sync.associations import compare_pairs_of
 from dv_sync_pipeline.sync.comparison import Comparison, TablePass
 from dv_sync_pipeline.sync.difference import Difference, row_differences, rows_to_go
 from dv_sync_pipeline.sync.feed import MODIFIED
+from dv_sync_pipeline.sync.freed_keys import keys_held, waiting_for_keys
 from dv_sync_pipeline.sync.guards import Removal, RemovalList
 from dv_sync_pipeline.sync.ledger.waiting import WAITING_SCHEMA
 from dv_sync_pipeline.sync.mapping import KEY, PRIMARY_ID, SECONDARY_ID
@@ -81,6 +82,7 @@ class RowsPass:
         self._meter = Meter(task)
         self._tally = _Tally()
         self._arrived: set[str] = set()
+        self._freed_keys: set[str] = set()
 
     async def look_at(self, ids: Collection[str], *, is_news: bool = True) -> None:
         """Read these rows in the primary, and make them equal."""
@@ -102,19 +104,28 @@ class RowsPass:
         self._tally.parked |= parked
 
     async def finish(self) -> None:
-        """Look again at rows that were overtaken, and at those for which a parent has arrived."""
+        """Look again at rows that were overtaken, and at those whose parent or key has come."""
         for _ in range(ROUNDS_MAX):
             overtaken = self._task.turns.forget_overtaken()
-            arrived = set(self._task.ledger.arrived(self._task.table)) - self._arrived
-            if self._dry_run or not overtaken | arrived:
+            due = self._newly_arrived() | self._waiting_for_freed_keys()
+            if self._dry_run or not overtaken | due:
                 return
-            self._arrived |= arrived
             await self.look_at(overtaken)
-            await self.look_at(arrived - overtaken, is_news=False)
+            await self.look_at(due - overtaken, is_news=False)
         raise TableError(
             f"other runs keep writing the same rows of {self._task.table}",
             mend="Nothing to do: the next run looks at them again",
         )
+
+    def _newly_arrived(self) -> set[str]:
+        """Rows for which a parent has arrived, each once in this pass."""
+        arrived = set(self._task.ledger.arrived(self._task.table)) - self._arrived
+        self._arrived |= arrived
+        return arrived
+
+    def _waiting_for_freed_keys(self) -> set[str]:
+        freed, self._freed_keys = self._freed_keys, set()
+        return waiting_for_keys(self._task.ledger, self._task.table, freed)
 
     @asynccontextmanager
     async def _hold(self, rows: int) -> AsyncIterator[None]:
@@ -138,12 +149,17 @@ class RowsPass:
         if self._dry_run:
             self._plan(comparison, gone=gone.height)
             return
+        held = self._keys_held(touched)
         written = await apply(comparison.difference, self._task)
         self._tally.add(comparison, written, gone=gone.height)
         async with self._task.turns.entries(touched.ids) as overtaken:
             self._settle(touched.ids - overtaken, comparison, written)
             if is_news:
                 self._note_lag(comparison, written)
+        self._freed_keys |= held - self._keys_held(touched)
+
+    def _keys_held(self, touched: Touched) -> frozenset[str]:
+        return keys_held(self._task.ledger, self._task.table, touched.ids)
 
     def _plan(self, comparison: Comparison, *, gone: int) -> None:
         difference = comparison.difference

@@ -46,8 +46,8 @@ _STUCK = (
     "value; give one of them a key of its own for one run"
 )
 _HELD_BY_GONE_ROW = (
-    "a row that is gone in the primary still has this key in the secondary; the run after its "
-    "removal writes this one"
+    "a row that is gone in the primary still has this key in the secondary; this one is written "
+    "as soon as that one is removed"
 )
 
 _Send: TypeAlias = Callable[[TableSchema, Sequence[RowWrite]], Awaitable[list[Outcome]]]

@@ -30,9 +30,11 @@ _parked = sa.Table(
 class ParkedRows(Database):
     """Parked rows of all tables."""
 
-    def parked(self, table: str) -> list[ParkedRow]:
-        """The rows that wait, by key."""
-        query = sa.select(_parked).where(_parked.c.table_name == table).order_by(_parked.c.key)
+    def parked(
+        self, table: str, *, reasons: Collection[ParkedReason] = tuple(ParkedReason)
+    ) -> list[ParkedRow]:
+        """The rows that wait, for one of these reasons, by key."""
+        query = sa.select(_parked).where(_wait_for(table, reasons)).order_by(_parked.c.key)
         with self.reading() as connection:
             return [_parked_row(row) for row in connection.execute(query).mappings()]
 
@@ -40,9 +42,7 @@ class ParkedRows(Database):
         self, table: str, *, reasons: Collection[ParkedReason] = tuple(ParkedReason)
     ) -> int:
         """How many rows wait, for one of these reasons."""
-        query = sa.select(sa.func.count()).where(
-            _parked.c.table_name == table, _parked.c.reason.in_([each.value for each in reasons])
-        )
+        query = sa.select(sa.func.count()).where(_wait_for(table, reasons))
         with self.reading() as connection:
             return connection.scalar(query) or 0
 
@@ -75,6 +75,11 @@ class ParkedRows(Database):
         """Forget that these rows wait."""
         with self.transaction() as connection:
             _delete_parked(connection, table, primary_ids)
+
+
+def _wait_for(table: str, reasons: Collection[ParkedReason]) -> sa.ColumnElement[bool]:
+    is_reason = _parked.c.reason.in_([each.value for each in reasons])
+    return sa.and_(_parked.c.table_name == table, is_reason)
 
 
 def _delete_parked(connection: sa.Connection, table: str, primary_ids: Sequence[str]) -> None:

@@ -165,20 +165,6 @@ def test_a_lost_answer_to_a_temporary_key_is_no_trouble(tmp_path):
     assert (["H-2", "H-1"], 0) == (codes(hotels), report.parked)
 
 
-def test_a_key_of_a_row_that_is_gone_comes_free_for_the_next_run(tmp_path):
-    """The row waits, and says for what; the run removes the holder, the next one writes the row."""
-    hotels, (gone, stays) = synchronized(tmp_path, 2)
-    hotels.primary.delete("hotel", gone)
-    recode(hotels, _2="H-1")
-
-    (waiting,) = asyncio.run(hotels.sync())["hotel"].parked_rows
-    healed = asyncio.run(hotels.sync())["hotel"]
-
-    assert (ParkedReason.DUPLICATE_KEY, stays) == (waiting.reason, waiting.primary_id)
-    assert "the run after its removal" in waiting.message
-    assert ({stays: ("H-1",)}, 0) == (hotels.shown("property", "code"), healed.parked)
-
-
 @pytest.mark.parametrize(
     "number",
     [Column("number", ColumnKind.INTEGER), Column("number", ColumnKind.STRING, max_length=7)],
