@@ -132,10 +132,24 @@ def _successor(side: _Side, before: Column | None) -> str:
 def _mend_of_missing(name: str, schema: TableSchema, *, successor: str, was_there: bool) -> str:
     if successor:
         return f"If it was renamed, write {successor} in sync.yaml"
-    closest = difflib.get_close_matches(name, schema.columns, n=1)
-    if closest:
-        return f"Did you mean {closest[0]}?"
-    return "Bring it back, or take it out of sync.yaml" if was_there else "Correct it in sync.yaml"
+    if was_there:
+        return "Bring it back, or take it out of sync.yaml"
+    closest = _closest(name, schema.columns)
+    return f"Did you mean {closest}?" if closest else "Correct it in sync.yaml"
+
+
+def _closest(name: str, names: Iterable[str]) -> str:
+    """The name that is probably meant; "" if none is like it.
+
+    The columns of a publisher all begin alike, which would make strangers look alike.
+    """
+    known = {_without_prefix(each): each for each in names}
+    found = difflib.get_close_matches(_without_prefix(name), known, n=1)
+    return known[found[0]] if found else ""
+
+
+def _without_prefix(name: str) -> str:
+    return name.partition("_")[2] or name
 
 
 # ---- two columns that are to be equal -----------------------------------------------------------

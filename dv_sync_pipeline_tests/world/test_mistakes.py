@@ -3,12 +3,14 @@
 import pytest
 import yaml
 
+from dv_sync_pipeline.emulator.process.users import STRANGER
+
 
 @pytest.fixture
 def after_mistake(small_world, tmp_path):
-    """Applies a change to a copy of sync.yaml and runs `dv-sync verify` with it."""
+    """Applies a change to a copy of sync.yaml and runs `dv-sync verify` with it, or another."""
 
-    def run(change):
+    def run(change, command="verify"):
         folder = small_world.sync_yaml.parent
         settings = yaml.safe_load(small_world.sync_yaml.read_text())
         for environment in settings["environments"].values():
@@ -18,7 +20,7 @@ def after_mistake(small_world, tmp_path):
         change(settings)
         copy = tmp_path / "sync.yaml"
         copy.write_text(yaml.safe_dump(settings))
-        done = small_world.dv_sync("verify", DV_SYNC_CONFIG=str(copy))
+        done = small_world.dv_sync(command, DV_SYNC_CONFIG=str(copy))
         assert "Traceback" not in done.stdout + done.stderr
         return done
 
@@ -60,6 +62,24 @@ def test_an_untrusted_certificate(after_mistake):
 
     assert done.returncode == 2
     assert "certificate" in done.stderr.lower()
+
+
+@pytest.mark.parametrize("command", ["doctor", "plan", "sync", "verify"])
+@pytest.mark.parametrize("environment", ["primary", "secondary"])
+def test_a_user_without_any_role(after_mistake, tmp_path, environment, command):
+    """Exit code 2, as for every user who is not admitted; the environment, and what to give it."""
+    (tmp_path / "secret").write_text(STRANGER.client_secret)
+
+    def change(settings):
+        (credential,) = settings["environments"][environment]["credentials"]
+        credential["client_id"] = STRANGER.client_id
+        credential["client_secret_file"] = str(tmp_path / "secret")
+
+    done = after_mistake(change, command)
+
+    assert done.returncode == 2
+    assert environment in done.stdout + done.stderr
+    assert "role" in done.stdout + done.stderr
 
 
 def test_an_unknown_column(after_mistake):

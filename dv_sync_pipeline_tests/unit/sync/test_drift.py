@@ -92,8 +92,21 @@ def test_equal_schemas_are_not_worth_a_word(pair):
             r"hotel_key of hotel is not active \(expected Active, found Failed\)",
         ),
         (having(HOTEL, replace(NAME, valid_for_update=False)), "name cannot be written"),
+        (
+            having(without(HOTEL, "stars"), Column("star", ColumnKind.STRING)),
+            "Bring it back, or take it out of sync.yaml",
+        ),
     ],
-    ids=["removed", "renamed", "retyped", "lost target", "lost key", "inactive key", "read-only"],
+    ids=[
+        "removed",
+        "renamed",
+        "retyped",
+        "lost target",
+        "lost key",
+        "inactive key",
+        "read-only",
+        "removed, and another is alike",
+    ],
 )
 def test_a_secondary_that_would_lose_data_is_not_written(pair, now, message):
     """What was, what is, what to do; the other table has gone on."""

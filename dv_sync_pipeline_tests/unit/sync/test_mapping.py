@@ -65,6 +65,20 @@ def test_a_column_that_does_not_exist_is_named(columns, message):
         agreed(configuration)
 
 
+def test_the_prefix_of_a_publisher_makes_no_column_alike():
+    """Every column begins with it; a stranger is not proposed, a slip of the pen is."""
+    columns = [Column("contoso_name", ColumnKind.STRING)]
+    told = {}
+    for name in ("contoso_terms", "contoso_nmae"):
+        settings = {"columns": {"code": "code", name: "title"}, "lookups": {}}
+        with pytest.raises(SchemaMismatchError) as raised:
+            agreed(CONFIGURATION.model_copy(update=settings), primary=columns)
+        told[name] = str(raised.value)
+
+    assert "Correct it in sync.yaml" in told["contoso_terms"]
+    assert "Did you mean contoso_name?" in told["contoso_nmae"]
+
+
 @pytest.mark.parametrize(
     ("primary", "secondary", "message"),
     [
