@@ -77,6 +77,7 @@ def build_alert_sensors(configuration: Configuration) -> list[dg.SensorDefinitio
 def _build_report_failed_runs(configuration: Configuration) -> dg.SensorDefinition:
     @dg.run_failure_sensor(
         name=names_of(configuration).of("report_failed_runs"),
+        minimum_interval_seconds=minimum_interval(_DELIVER_SECONDS),
         default_status=_RUNNING,
         description="Writes every failed run of these tables into the log, with its reasons, "
         "and raises an alert.",

@@ -3,6 +3,22 @@
 A run whose process was killed can stay STARTED for ever in Dagster's eyes (DAGSTER A3). Belongs
 here: which runs are dead, and whether another is needed; `judge` is pure. Does not belong here:
 what a live run does (`live.py`), who is told that one died (the sensor of failed runs).
+
+A dead live run is noticed within 15 seconds, code server and run killed together included:
+
+=====  ====================================================================================
+    6  of silence (`SILENCE`); meanwhile the code server comes back, or it is what counts:
+    8  one until it is restarted, six until it answers, one until the daemon sees it
+    5  until the next look at the sensors at the latest (`LOOK_SECONDS`)
+    1  for the look itself
+-----  ------------------------------------------------------------------------------------
+   12  at most when the run was killed alone: mostly the code server tells of it at once
+   14  at most when the code server was killed with it
+=====  ====================================================================================
+
+Six seconds are what a code server takes that has two thirds of a core; on a machine that is busier,
+and where an init system waits longer before it restarts it, noticing takes as much longer. Nothing
+but the code server can look: sensors are its functions.
 """
 
 from collections.abc import Collection, Iterable, Sequence

@@ -21,8 +21,8 @@ from dv_sync_pipeline.sync.ledger import Leader, Ledger
 
 __all__ = ["SILENCE", "Lead", "leadership"]
 
-SILENCE = timedelta(seconds=8)
-"""Whoever gave no sign of life for so long is dead."""
+SILENCE = timedelta(seconds=6)
+"""Whoever gave no sign of life for so long is dead. `defs/live_watch.py` adds up what follows."""
 
 HEARTBEAT_SECONDS = 1.0
 STANDSTILL_SECONDS_MAX = 60.0

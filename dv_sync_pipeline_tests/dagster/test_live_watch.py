@@ -9,9 +9,15 @@ from dagster import DagsterRunStatus as Status
 from dv_sync_pipeline.config import LiveSettings
 from dv_sync_pipeline.definitions import build_definitions
 from dv_sync_pipeline.defs.live_watch import LiveRun, judge
+from dv_sync_pipeline.defs.looks import LOOK_SECONDS
+from dv_sync_pipeline.sync.leadership import SILENCE
 from dv_sync_pipeline.sync.ledger import Leader, Ledger
 from dv_sync_pipeline_tests.worlds.scripted_engine import ScriptedEngine, hotels_configuration
 
+CODE_SERVER_SECONDS = 8
+"""Until it is restarted, answers, and is seen by the daemon."""
+
+TICK_SECONDS = 1
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
@@ -53,6 +59,11 @@ def test_a_leader_that_gives_signs_of_life_is_enough():
 def test_a_leader_that_fell_silent_is_dead_and_replaced():
     """Although Dagster calls its run started."""
     assert ({"a"}, True) == judged(a_run("a"), leader=a_leader("a", silent_seconds=8))
+
+
+def test_a_dead_leader_is_noticed_within_fifteen_seconds():
+    """Its silence, or the restart of its code server, and the next look at the sensors."""
+    assert 15 > max(SILENCE.total_seconds(), CODE_SERVER_SECONDS) + LOOK_SECONDS + TICK_SECONDS
 
 
 def test_a_run_that_nobody_ever_heard_of_is_dead():
