@@ -6,6 +6,10 @@ found again by the change feeds. Belongs here: the killing and the verdict. Does
 the processes (`followed_pair.py`), the changes (`writing.py`).
 
     python -m dv_sync_pipeline_tests.bench chaos --minutes 10 --seed 1
+
+A look at it that is no proof, with two or three kills of each:
+
+    python -m dv_sync_pipeline_tests.bench chaos --minutes 1.5 --seed 2 --rate 2 --rooms 60
 """
 
 import argparse
@@ -243,7 +247,11 @@ def _other_runs(pair: FollowedPair, before: set[str]) -> Counter[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bench chaos")
+    parser = argparse.ArgumentParser(
+        prog="bench chaos",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--minutes", type=float, default=10.0, help="how long")
     parser.add_argument("--seed", type=int, default=1, help="decides what is killed, and when")
     parser.add_argument("--rate", type=float, default=5.0, help="changes per second")
