@@ -60,18 +60,15 @@ ARRIVES_SECONDS_MAX = 120.0
 LOOK_SECONDS = 1.0
 
 _DELAY_SECONDS = 5.0
+_DELAYED = {"kind": "webhook_delayed", "seconds": _DELAY_SECONDS}
+
 WEBHOOKS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "all": [],
     "half-dropped": [{"probability": 0.5, "effect": {"kind": "webhook_dropped"}}],
     "half-doubled": [{"probability": 0.5, "effect": {"kind": "webhook_duplicated"}}],
-    "half-delayed": [
-        {"probability": 0.5, "effect": {"kind": "webhook_delayed", "seconds": _DELAY_SECONDS}}
-    ],
+    "half-delayed": [{"probability": 0.5, "effect": _DELAYED}],
     "none": [{"effect": {"kind": "webhook_dropped"}}],
 }
-_UNTOLD = {"half-dropped", "none"}
-"""Some changes arrive by polling only."""
-
 _COLUMNS = (
     *("path", "webhooks", "changes/s", "changes", "p50", "p95", "p99", "max", "required"),
     *("lost", "stale", "twice", "wake-ups", "requests/s", "429", "sent late", "refused"),
@@ -238,13 +235,11 @@ def target(pair: FollowedPair, *, path: str, webhooks: str) -> Target:
         "live": (Target(0.5, 1.5), configuration.live.poll_seconds),
         "sensors": (Target(8.0, 8.0), float(configuration.changes.poll_seconds)),
     }[path]
-    late = (
-        poll_seconds
-        if webhooks in _UNTOLD
-        else _DELAY_SECONDS
-        if webhooks == "half-delayed"
-        else 0.0
-    )
+    late = {
+        "half-dropped": poll_seconds,
+        "none": poll_seconds,
+        "half-delayed": _DELAY_SECONDS,
+    }.get(webhooks, 0.0)
     return Target(usual.p50 + late, usual.p95 + late)
 
 
