@@ -20,6 +20,7 @@ from dv_sync_pipeline.cli.waiting import ShownRemovals
 from dv_sync_pipeline.redact import redact
 from dv_sync_pipeline.sync.drift import Effect
 from dv_sync_pipeline.sync.report import (
+    AT_NEXT_RECONCILE,
     DifferenceKind,
     ParkedRow,
     RowDifference,
@@ -202,8 +203,8 @@ def _print_parked(console: Console, rows: Iterable[ParkedRow]) -> None:
         console.print(Text(line, style="yellow"))
 
 
-def print_parked_rows(rows: Sequence[ParkedRow]) -> None:
-    """Every row that waits: why, since when, and how often it was tried."""
+def print_parked_rows(rows: Sequence[ParkedRow], *, next_reconcile: datetime | None) -> None:
+    """Every row that waits: why, since when, how often it was tried, and when it is next."""
     console = console_for_people()
     if not rows:
         print_nothing_parked(as_json=False)
@@ -215,8 +216,16 @@ def print_parked_rows(rows: Sequence[ParkedRow]) -> None:
         cells = (row.table, redact(row.key), row.work, row.reason, message, _moment(row.since))
         table.add_row(*map(Text, cells), str(row.attempts))
     console.print(table)
-    for moment, count in Counter(row.next_attempt for row in rows).most_common():
-        console.print(f"Next attempt of {count:,}: {moment}; dv-sync parked retry does it now.")
+    for attempt, count in Counter(row.next_attempt for row in rows).most_common():
+        when = _with_moment(attempt, next_reconcile)
+        console.print(Text(f"Next attempt of {count:,}: {when}, or as soon as the row changes."))
+    console.print(Text("dv-sync parked retry does it now."))
+
+
+def _with_moment(attempt: str, next_reconcile: datetime | None) -> str:
+    if attempt != AT_NEXT_RECONCILE:
+        return attempt
+    return f"{attempt}, {_moment(next_reconcile) if next_reconcile else 'which is not scheduled'}"
 
 
 def print_nothing_parked(*, as_json: bool) -> None:

@@ -31,10 +31,12 @@ def list_parked(surroundings: Surroundings, *, tables: tuple[str, ...], as_json:
     from dv_sync_pipeline.cli import output, passes, waiting  # noqa: PLC0415 - see __init__
 
     rows = waiting.parked_rows(surroundings, tables)
+    due = waiting.next_reconcile(surroundings)
     if as_json:
-        output.print_json_document({"parked": [output.parked_document(row) for row in rows]})
+        documents = [output.parked_document(row) for row in rows]
+        output.print_json_document({"parked": documents, "next_reconcile": due})
     else:
-        output.print_parked_rows(rows)
+        output.print_parked_rows(rows, next_reconcile=due)
     return passes.DIFFERENCES_REMAIN if rows else passes.DONE
 
 

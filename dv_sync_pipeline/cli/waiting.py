@@ -6,6 +6,7 @@ Belongs here: reading and changing the lists of parked rows and removals for the
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from dv_sync_pipeline.cli.passes import tables_in_order
 from dv_sync_pipeline.cli.surroundings import Surroundings
@@ -19,6 +20,7 @@ __all__ = [
     "ShownRemovals",
     "approve_removals",
     "drop_parked_rows",
+    "next_reconcile",
     "parked_rows",
     "removal_lists",
     "tables_with_parked_rows",
@@ -59,6 +61,11 @@ def parked_rows(surroundings: Surroundings, names: Sequence[str]) -> list[Parked
     with _opened(surroundings) as (configuration, ledger):
         tables = tables_in_order(configuration, names)
         return [row for table in tables for row in ledger.parked(table)]
+
+
+def next_reconcile(surroundings: Surroundings) -> datetime | None:
+    """When everything is compared next, by the schedule; None where none is."""
+    return surroundings.configuration().schedule.next_reconcile(datetime.now(tz=UTC))
 
 
 def tables_with_parked_rows(surroundings: Surroundings, names: Sequence[str]) -> list[str]:

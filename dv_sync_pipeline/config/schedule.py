@@ -1,5 +1,6 @@
 """`schedule:` of `sync.yaml`."""
 
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
@@ -20,6 +21,16 @@ class Schedule(Model):
 
     reconcile: str | None = Field(default="0 2 * * *")
     timezone: str = Field(default="UTC", examples=["Europe/Berlin"])
+
+    def next_reconcile(self, now: datetime) -> datetime | None:
+        """When the next one is due, in UTC; None for never."""
+        from croniter import croniter  # noqa: PLC0415 - few commands ask
+
+        if self.reconcile is None or not croniter.is_valid(self.reconcile):
+            return None
+        here = now.astimezone(ZoneInfo(self.timezone))
+        moment: datetime = croniter(self.reconcile, here).get_next(datetime)
+        return moment.astimezone(UTC)
 
     @field_validator("timezone")
     @classmethod

@@ -14,6 +14,7 @@ from dv_sync_pipeline.sync.drift import SchemaDifference
 from dv_sync_pipeline.sync.guards import HeldLists, Removal
 
 __all__ = [
+    "AT_NEXT_RECONCILE",
     "HELD_ROWS_SHOWN_MAX",
     "KEY_REASONS",
     "PARKED_ROWS_SHOWN_MAX",
@@ -32,6 +33,9 @@ __all__ = [
 
 PARKED_ROWS_SHOWN_MAX = 100
 """How many parked rows a report lists; the ledger knows them all."""
+
+AT_NEXT_RECONCILE = "at the next reconcile"
+"""When a parked row is tried again that waits for no other one."""
 
 HELD_ROWS_SHOWN_MAX = 100
 """Likewise of the rows and pairs that are held."""
@@ -132,7 +136,7 @@ class ParkedRow:
         """When it is tried again without anybody asking, besides when the row itself changes."""
         if self.reason is ParkedReason.MISSING_PARENT:
             return "when its parent arrives"
-        return "at the next reconcile"
+        return AT_NEXT_RECONCILE
 
 
 @dataclass(frozen=True, slots=True)

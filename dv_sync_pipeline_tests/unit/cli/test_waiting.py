@@ -85,6 +85,28 @@ def test_a_row_that_waits_for_its_parent_is_tried_when_that_arrives(dv_sync, led
     assert "Next attempt of 1: when its parent arrives" in dv_sync("parked list").out
 
 
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("schedule: {reconcile: '30 4 1 1 *', timezone: Europe/Berlin}", "-01-01 03:30:00 UTC"),
+        ("schedule: {reconcile: null}", "which is not scheduled"),
+    ],
+)
+def test_the_moment_of_the_next_attempt_is_told(dv_sync, ledger, folder, schedule, expected):
+    """By the configured schedule, in UTC; and that nobody need wait for it."""
+    lines = (folder / "sync.yaml").read_text().splitlines()
+    others = [line for line in lines if not line.startswith("schedule:")]
+    (folder / "sync.yaml").write_text("\n".join([*others, schedule, ""]))
+    park(ledger, "H-1")
+
+    told = " ".join(dv_sync("parked list").out.split())
+
+    assert "Next attempt of 1: at the next reconcile, " in told
+    assert f"{expected}, or as soon as the row changes." in told
+    document = dv_sync("parked list --json").json
+    assert ("null" in schedule) == (document["next_reconcile"] is None)
+
+
 def test_only_the_named_tables_are_listed(dv_sync, ledger):
     """Rooms wait, hotels do not."""
     park(ledger, "H-1, 7", table="contoso_room")
