@@ -15,6 +15,7 @@ from dv_sync_pipeline.config import TableConfiguration
 from dv_sync_pipeline.sync.contents import Contents
 from dv_sync_pipeline.sync.difference import Difference, compare
 from dv_sync_pipeline.sync.feed import MODIFIED
+from dv_sync_pipeline.sync.key_changes import STUCK, without_stuck
 from dv_sync_pipeline.sync.ledger import Ledger
 from dv_sync_pipeline.sync.mapping import (
     KEY,
@@ -120,6 +121,14 @@ class Comparison:
     def expected_links(self) -> pl.DataFrame:
         """The links that the table would have once the difference is applied."""
         return pl.concat([self.difference.links, links_of(self.difference.creates)])
+
+    def foreseen(self, mapping: TableMapping) -> "Comparison":
+        """As a plan must show it: a row that cannot take its key will be parked, not updated."""
+        difference, stuck = without_stuck(self.difference, mapping)
+        reason = pl.lit(ParkedReason.KEYS_EXCHANGED.value).alias(REASON)
+        rows = stuck.select(PRIMARY_ID, KEY, reason, pl.lit(STUCK).alias(MESSAGE)).to_dicts()
+        parked = [_parked_row(row, mapping.table, self.began) for row in rows]
+        return replace(self, difference=difference, parked=(*self.parked, *parked))
 
 
 def links_of(

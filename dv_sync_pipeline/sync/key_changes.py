@@ -10,16 +10,21 @@ run that dies in between leaves rows that the next one finds by their ids, and c
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import polars as pl
 
-from dv_sync_pipeline.sync.difference import CHANGED, HOLDER
+from dv_sync_pipeline.sync.difference import CHANGED, HOLDER, Difference
 from dv_sync_pipeline.sync.mapping import SECONDARY_ID, TableMapping
 from dv_sync_pipeline.webapi.metadata import Column, ColumnKind
 
-__all__ = ["KeyMoves", "key_moves"]
+__all__ = ["STUCK", "KeyMoves", "key_moves", "without_stuck"]
+
+STUCK = (
+    "it exchanged its key with other rows, and no text column of the key can show a temporary "
+    "value; give one of them a key of its own for one run"
+)
 
 _MARK = "~dv-sync-"
 _SHORT_MARK = "~"
@@ -74,6 +79,15 @@ def _no_moves(changed: pl.DataFrame) -> KeyMoves:
     """Every key that is needed is free."""
     none = changed.clear()
     return KeyMoves(waves=(changed,), aside=none, turns=(), stuck=none, waiting=none)
+
+
+def without_stuck(difference: Difference, mapping: TableMapping) -> tuple[Difference, pl.DataFrame]:
+    """What can be written of a difference, and the rows of circles that cannot be opened."""
+    gone = difference.gone[SECONDARY_ID].to_list()
+    stuck = key_moves(difference.changed, mapping, gone=gone).stuck
+    goes = ~difference.changed[SECONDARY_ID].is_in(stuck[SECONDARY_ID].implode())
+    changed, before = difference.changed.filter(goes), difference.before.filter(goes)
+    return replace(difference, changed=changed, before=before), stuck
 
 
 def _holders(changed: pl.DataFrame) -> dict[str, str]:

@@ -192,7 +192,7 @@ def _removals(
 async def plan(task: TablePass) -> tuple[TableReport, Comparison]:
     """What a reconcile would do, row by row; nothing is written anywhere."""
     meter = Meter(task)
-    comparison = await compare_sides(task)
+    comparison = (await compare_sides(task)).foreseen(task.mapping)
     difference = comparison.difference
     pairs = await compare_pairs(task, comparison.expected_links, primary_ids=comparison.primary_ids)
     written = Written(created=difference.creates.height, updated=difference.changed.height)

@@ -147,7 +147,7 @@ class RowsPass:
         self._tally.read += len(touched.ids)
         gone = rows_to_go(comparison.difference, deletes=self._task.settings.deletes)
         if self._dry_run:
-            self._plan(comparison, gone=gone.height)
+            self._plan(comparison.foreseen(self._task.mapping), gone=gone.height)
             return
         held = self._keys_held(touched)
         written = await apply(comparison.difference, self._task)

@@ -18,7 +18,7 @@ from dv_sync_pipeline.errors import RequestFailedError
 from dv_sync_pipeline.sync.comparison import TablePass, links_of, names_to_read
 from dv_sync_pipeline.sync.contents import Contents
 from dv_sync_pipeline.sync.difference import CHANGED, Difference
-from dv_sync_pipeline.sync.key_changes import key_moves
+from dv_sync_pipeline.sync.key_changes import STUCK, key_moves
 from dv_sync_pipeline.sync.mapping import (
     FOLDED_KEY,
     KEY,
@@ -41,10 +41,6 @@ _ENTRIES_PER_TURN = 10_000
 _WITH_DEFAULT = frozenset({ColumnKind.BOOLEAN, ColumnKind.CHOICE, ColumnKind.MULTI_CHOICE})
 """Kinds whose columns may have a default, which takes the place of a null that is not sent."""
 
-_STUCK = (
-    "it exchanged its key with other rows, and no text column of the key can show a temporary "
-    "value; give one of them a key of its own for one run"
-)
 _HELD_BY_GONE_ROW = (
     "a row that is gone in the primary still has this key in the secondary; this one is written "
     "as soon as that one is removed"
@@ -135,7 +131,7 @@ class _Writer:
         moves = key_moves(
             with_data, self._task.mapping, gone=difference.gone[SECONDARY_ID].to_list()
         )
-        self._park(moves.stuck, ParkedReason.KEYS_EXCHANGED, _STUCK)
+        self._park(moves.stuck, ParkedReason.KEYS_EXCHANGED, STUCK)
         self._park(moves.waiting, ParkedReason.DUPLICATE_KEY, _HELD_BY_GONE_ROW)
         await self._in_waves(moves.waves)
         if moves.turns:

@@ -171,7 +171,7 @@ def test_a_lost_answer_to_a_temporary_key_is_no_trouble(tmp_path):
     ids=["no text", "too short"],
 )
 def test_a_key_that_takes_no_temporary_value_parks_the_circle(tmp_path, number):
-    """With a reason of its own; once a person has opened the circle, all is well."""
+    """With a reason of its own, as planned; once a person has opened the circle, all is well."""
     room = table("room", [number, Column("floor", ColumnKind.INTEGER)], key=["number"])
     yaml = "tables:\n  - {table: room, key: number, columns: [number, floor]}\n"
     world = Pair(tmp_path, yaml, [room])
@@ -183,9 +183,12 @@ def test_a_key_that_takes_no_temporary_value_parks_the_circle(tmp_path, number):
     world.primary.put("room", rooms[0], number=numbers[1])
     world.primary.put("room", rooms[1], number=numbers[0])
 
+    planned = asyncio.run(world.plan())["room"]
     parked = asyncio.run(world.sync())["room"].parked_rows
     world.primary.put("room", rooms[1], number=numbers[2])
     asyncio.run(world.sync())
 
     assert [ParkedReason.KEYS_EXCHANGED] * 2 == [row.reason for row in parked]
+    assert {row.primary_id for row in parked} == {row.primary_id for row in planned.parked_rows}
+    assert (0, 2, ()) == (planned.updated, planned.parked, planned.differences)
     assert dict(zip(rooms, numbers[1:], strict=True)) == world.shown("room", "number")
