@@ -7,7 +7,7 @@ sensors themselves (`alert_sensors.py`).
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import dagster as dg
 
@@ -72,10 +72,22 @@ class AlertDesk:
         seen = health(self.configuration, self.ledger, now=self.clock())
         found = problems_of(seen, _thresholds(self.configuration))
         stale = problems_of_feeds(self.configuration, self.ledger, now=self.clock())
+        problems = [self._with_link(problem) for problem in (*found, *stale)]
         return [
-            *self.settle([*found, *stale], scope=_TABLES),
+            *self.settle(problems, scope=_TABLES),
             *self.settle(self._of_credentials(), scope=_CREDENTIALS),
         ]
+
+    def _with_link(self, problem: Problem) -> Problem:
+        """Where Dagster shows it: the page of its table, or the sensors; none without `ui_url`."""
+        ui_url = self.configuration.alerts.ui_url.rstrip("/")
+        if not ui_url:
+            return problem
+        if not problem.table:
+            return replace(problem, link=f"{ui_url}/automation")
+        table = self.configuration.table(problem.table)
+        path = "/".join(names_of(self.configuration).secondary(table).path)
+        return replace(problem, link=f"{ui_url}/assets/{path}?view=events")
 
     def _of_credentials(self) -> list[Problem]:
         days_min = self.configuration.alerts.credential_days_min

@@ -149,8 +149,9 @@ def _build_deferred_asset(
             return dg.MaterializeResult()
         context.log.info(describe_beginning_of_lookups(table, listed, dry_run=config.dry_run))
         report = run_as_step(context, synchronizer_of(context, names), table.table, work)
-        context.log.info(describe_report(report))
-        return dg.MaterializeResult(metadata=record_of(report))
+        summary = describe_report(report)
+        context.log.info(summary)
+        return dg.MaterializeResult(metadata=record_of(report, summary=summary))
 
     return deferred_lookups_of_table
 
@@ -220,7 +221,7 @@ def _materialized(
     changed = not report.dry_run and report.created + report.updated + report.pairs > 0
     return dg.MaterializeResult(
         metadata={
-            **record_of(report),
+            **record_of(report, summary=describe_report(report)),
             "changed": changed,
             **columns_of(table, report, names=names),
         },

@@ -19,6 +19,8 @@ __all__ = [
     "describe_report",
 ]
 
+_ROWS_FOR_A_RATE = 1000
+
 _PASSES: Mapping[Mode, Callable[[RunConfig], str]] = {
     Mode.auto: lambda _: "follows the changes, or compares every row if that is owed",
     Mode.changes: lambda _: "follows the changes since last time",
@@ -59,10 +61,8 @@ def describe_beginning_of_removals(table: TableConfiguration, *, dry_run: bool) 
 
 def describe_removals(report: TableReport) -> str:
     """What became of the rows that are gone in the primary."""
-    removed = "would be removed" if report.dry_run else "removed"
     sentences = (
-        f"{report.table}: {report.removed:,} of {report.read:,} rows {removed}",
-        f"that are gone in the primary, in {report.seconds:,.1f} s.",
+        _removed(report),
         _if_any(report.dry_run, f"The dry run of {report.table} may name more."),
         _if_any(len(report.heirs), f"Written, now that their key is free: {len(report.heirs):,}."),
         _held(report),
@@ -71,6 +71,16 @@ def describe_removals(report: TableReport) -> str:
         _next_step(report),
     )
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _removed(report: TableReport) -> str:
+    if not report.read:
+        return f"{report.table}: no row is known to be gone in the primary."
+    removed = "would be removed" if report.dry_run else "removed"
+    return (
+        f"{report.table}: {report.removed:,} of {_rows(report.read)} {removed} that are gone in "
+        f"the primary, in {report.seconds:,.1f} s."
+    )
 
 
 def _held(report: TableReport) -> str:
@@ -86,20 +96,23 @@ def _sentences(report: TableReport) -> Sequence[str]:
     would = "would be " if report.dry_run else ""
     without_parent = report.waiting - report.waiting_pairs
     return (
-        f"{report.title}: read {report.read:,} rows in {report.seconds:,.1f} s",
-        f"({report.rows_per_second:,.0f} rows/s);",
+        f"{report.title}: read {_rows(report.read)} in {report.seconds:,.1f} s{_rate(report)};",
         f"{report.created:,} {would}created, {report.updated:,} {would}updated,",
         f"{report.equal:,} already equal.",
         _if_any(report.pairs, f"Associations {would}made or undone: {report.pairs:,}."),
         _held(report),
-        _if_any(report.adopted, f"Rows adopted by key: {report.adopted:,}."),
+        _if_any(report.adopted, f"Rows found by key and linked from now on: {report.adopted:,}."),
         _if_any(report.foreign, f"Rows of the secondary's own, not touched: {report.foreign:,}."),
         _if_any(
             report.unmatched,
-            f"Unmatched, since the ledger is new and cannot tell whose: {report.unmatched:,}.",
+            "Rows without a match, kept, since a new ledger cannot tell whose they are: "
+            f"{report.unmatched:,}.",
         ),
         _gone(report),
-        _if_any(without_parent, f"Rows written without a missing parent: {without_parent:,}."),
+        _if_any(
+            without_parent,
+            f"Rows written with a lookup left empty, its row is missing: {without_parent:,}.",
+        ),
         _if_any(
             report.waiting_pairs,
             f"Associations that wait for a parked row: {report.waiting_pairs:,}.",
@@ -120,6 +133,15 @@ def _gone(report: TableReport) -> str:
     if would_go:
         return f"Rows gone in the primary, which the removals would remove: {would_go:,}."
     return _if_any(report.gone, f"Rows gone in the primary and still here: {report.gone:,}.")
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
+def _rate(report: TableReport) -> str:
+    """Of few rows it says nothing."""
+    return f" ({report.rows_per_second:,.0f} rows/s)" if report.read >= _ROWS_FOR_A_RATE else ""
 
 
 def _if_any(count: int, sentence: str) -> str:

@@ -22,7 +22,7 @@ __all__ = [
 PROGRESS_SECONDS = 5.0
 DIFFERENCES_SHOWN_MAX = 50
 
-_ALWAYS_PLOTTED = ("read", "parked", "requests", "retries")
+_ALWAYS_PLOTTED = ("parked", "requests", "retries")
 _WRITTEN = (
     "created",
     "updated",
@@ -38,12 +38,20 @@ _WRITTEN = (
 )
 
 
-def record_of(report: TableReport) -> Mapping[str, dg.MetadataValue]:
-    """The record of DESIGN 5. A dry run's counts are named `would_...` so that plots stay true."""
+def record_of(report: TableReport, *, summary: str = "") -> Mapping[str, dg.MetadataValue]:
+    """The record of DESIGN 5, in the order in which a person asks: what came of it, what waits.
+
+    A dry run's counts are named `would_...` so that plots stay true.
+    """
     prefix = "would_be_" if report.dry_run else ""
     record: dict[str, dg.MetadataValue] = {
-        **{name: dg.MetadataValue.int(getattr(report, name)) for name in _ALWAYS_PLOTTED},
+        **({"summary": dg.MetadataValue.text(summary)} if summary else {}),
+        **table_of_held_rows(report),
+        **table_of_parked_rows(report),
+        **_table_of_differences(report),
+        "read": dg.MetadataValue.int(report.read),
         **{prefix + name: dg.MetadataValue.int(getattr(report, name)) for name in _WRITTEN},
+        **{name: dg.MetadataValue.int(getattr(report, name)) for name in _ALWAYS_PLOTTED},
         "mode": dg.MetadataValue.text(report.mode),
         "dry_run": dg.MetadataValue.bool(report.dry_run),
         "mapping_changed": dg.MetadataValue.bool(report.mapping_changed),
@@ -59,10 +67,6 @@ def record_of(report: TableReport) -> Mapping[str, dg.MetadataValue]:
         record["lag_seconds"] = dg.MetadataValue.float(round(report.lag_seconds, 3))
     if report.reconcile_owed:
         record["reconcile_owed"] = dg.MetadataValue.text(report.reconcile_owed)
-    record |= table_of_parked_rows(report)
-    record |= table_of_held_rows(report)
-    if report.differences:
-        record["differences"] = dg.MetadataValue.md(_table_of_differences(report))
     return record
 
 
@@ -106,14 +110,18 @@ def _table_of_parked_rows(rows: Sequence[ParkedRow]) -> str:
     )
 
 
-def _table_of_differences(report: TableReport) -> str:
+def _table_of_differences(report: TableReport) -> Mapping[str, dg.MetadataValue]:
+    """What a dry run would change, as a table; nothing when it would change nothing."""
+    if not report.differences:
+        return {}
     shown = report.differences[:DIFFERENCES_SHOWN_MAX]
     left = len(report.differences) - len(shown)
     table = _markdown(
         ("what", "key", "columns"),
         [(row.kind, row.key, ", ".join(sorted(row.changes))) for row in shown],
     )
-    return f"{table}\n\nand {left:,} more" if left else table
+    text = f"{table}\n\nand {left:,} more" if left else table
+    return {"differences": dg.MetadataValue.md(text)}
 
 
 def _markdown(header: Sequence[str], lines: Sequence[Sequence[object]]) -> str:

@@ -95,9 +95,13 @@ def _build_asset(
 
         context.log.info(describe_beginning_of_removals(table, dry_run=dry_run))
         report = run_as_step(context, synchronizer_of(context, names), table.table, work)
-        context.log.info(describe_removals(report))
+        summary = describe_removals(report)
+        context.log.info(summary)
         return dg.MaterializeResult(
-            metadata={**record_of(report), "changed": report.removed > 0 and not dry_run},
+            metadata={
+                **record_of(report, summary=summary),
+                "changed": report.removed > 0 and not dry_run,
+            },
             check_results=[no_parked_rows(report), nothing_held(report)],
         )
 

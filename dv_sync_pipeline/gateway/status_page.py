@@ -24,10 +24,12 @@ body { font: 16px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 64rem; 
 h1 { font-size: 1.25rem; margin: 0 0 .25rem; }
 h2 { font-size: 1rem; margin: 0; overflow-wrap: anywhere; }
 p { margin: .25rem 0; } .dim { color: var(--dim); font-size: .875rem; }
-main { display: grid; gap: .75rem; grid-template-columns: repeat(auto-fill, minmax(18rem, 1fr)); }
+main { display: grid; gap: .75rem; margin: .75rem 0;
+  grid-template-columns: repeat(auto-fill, minmax(min(20rem, 100%), 1fr)); }
 article { border: 1px solid color-mix(in srgb, currentColor 20%, transparent);
   border-left: .4rem solid var(--state); border-radius: .4rem; padding: .6rem .75rem; }
-.in-sync { --state: var(--ok); } .behind { --state: var(--wait); } .stopped { --state: var(--bad); }
+article.in-sync { --state: var(--ok); } article.stopped { --state: var(--bad); }
+article.behind, article.waits { --state: var(--wait); }
 .state { color: var(--state); font-weight: 600; }
 dl { display: grid; grid-template-columns: auto 1fr; gap: 0 .75rem; margin: .4rem 0; }
 dt { color: var(--dim); } dd { margin: 0; font-variant-numeric: tabular-nums; }
@@ -48,7 +50,7 @@ def render_status_page(health: Health) -> str:
             _heading(health),
             _problems(health.problems),
             "<main>",
-            *(_table(table, health.now) for table in health.tables),
+            *(_table(table, health.now) for table in _troubled_first(health.tables)),
             "</main>",
             _legend(),
         ]
@@ -61,8 +63,20 @@ def render_status_page(health: Health) -> str:
     )
 
 
+def _troubled_first(tables: Sequence[TableHealth]) -> list[TableHealth]:
+    """A phone shows two tables: those that need a look, then the others in their order."""
+    return sorted(tables, key=lambda table: (_GRAVITY[table.state], not _waits(table)))
+
+
+_GRAVITY = {State.STOPPED: 0, State.BEHIND: 1, State.IN_SYNC: 2}
+
+
+def _waits(table: TableHealth) -> bool:
+    return bool(table.parked or table.held)
+
+
 def _title(health: Health) -> str:
-    return "In sync" if health.is_well else "Needs a look"
+    return "In sync" if health.is_well and not health.problems else "Needs a look"
 
 
 def _heading(health: Health) -> str:
@@ -93,10 +107,12 @@ def _problems(titles: Sequence[str]) -> str:
 
 
 def _table(table: TableHealth, now: datetime) -> str:
-    state = table.state.value.replace(" ", "-")
+    is_whole = table.state is not State.IN_SYNC or not _waits(table)
+    words = table.state.value if is_whole else "in sync but for what waits"
+    kind = table.state.value.replace(" ", "-") if is_whole else "waits"
     return (
-        f'<article class="{state}"><h2>{_text(table.table)}</h2>'
-        f'<p class="state">{_text(table.state.value)}</p>'
+        f'<article class="{kind}"><h2>{_text(table.table)}</h2>'
+        f'<p class="state">{_text(words)}</p>'
         f"{_reason(table)}<dl>{_figures(table, now)}</dl>{_strip(table.passes)}</article>"
     )
 
@@ -111,9 +127,9 @@ def _figures(table: TableHealth, now: datetime) -> str:
     figures = {
         "verified through": _moment(table.verified_through, now),
         "lag": _lag(table.lag),
-        "links": f"{table.links:,}",
-        "parked": f"{table.parked:,}",
-        "held": f"{table.held:,}",
+        "linked rows": f"{table.links:,}",
+        "parked rows": f"{table.parked:,}",
+        "held removals": f"{table.held:,}",
     }
     return "".join(
         f"<dt>{_text(name)}</dt><dd>{_text(value)}</dd>" for name, value in figures.items()

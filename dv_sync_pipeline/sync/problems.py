@@ -33,6 +33,7 @@ class Problem:
         meaning: what follows from it.
         mend: what to do, as an imperative sentence.
         link: where to look; "" if nowhere.
+        table: logical name in the primary of the table that it is about; "" if about none.
 
     """
 
@@ -41,6 +42,7 @@ class Problem:
     meaning: str
     mend: str
     link: str = ""
+    table: str = ""
 
     @property
     def text(self) -> str:
@@ -111,6 +113,7 @@ def _slow_changes(table: "TableHealth", seconds: float) -> Problem:
         "It has arrived; others may be late as well. Throttling, a long reconcile of the same "
         "table, or webhooks that do not come are the usual causes.",
         "Look at dv-sync status and the gateway's /metrics",
+        table=table.table,
     )
 
 
@@ -121,6 +124,7 @@ def _old_token(table: "TableHealth", taken: datetime) -> Problem:
         "After about seven days Dataverse forgets what was deleted; then a reconcile is owed and "
         "run, which takes longer.",
         "See in Dagster, under Automation, why its sensors do not run",
+        table=table.table,
     )
 
 
@@ -148,6 +152,7 @@ def _parked_rows(table: "TableHealth") -> Problem:
         f"{table.table}: {_rows(table.parked)} parked",
         "The secondary refuses these rows, or they wait for a parent. All others are synchronized.",
         f"See who must do what: dv-sync parked list {table.table}",
+        table=table.table,
     )
 
 
@@ -159,6 +164,7 @@ def _held_removals(table: "TableHealth") -> Problem:
         "restore them there first.",
         f"Look at the list, then approve it: dv-sync removals list {table.table}, "
         f"dv-sync removals approve {table.table}",
+        table=table.table,
     )
 
 
@@ -169,6 +175,7 @@ def _drift(table: "TableHealth") -> Problem:
         "Changes should have arrived before. Webhooks or the change feed miss some, or somebody "
         "changes mapped columns in the secondary. The differences were repaired.",
         "Check with dv-sync doctor; look in the secondary's audit who else writes these columns",
+        table=table.table,
     )
 
 

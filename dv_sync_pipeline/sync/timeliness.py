@@ -49,6 +49,7 @@ def _stale(table: str, age: timedelta) -> Problem:
         "change feed keeps it.",
         "See in Dagster whether the daemon is up, whether the run of the job live or the sensor "
         "follow_feeds fails, and why",
+        table=table,
     )
 
 

@@ -87,6 +87,19 @@ def left_edges(page, table):
     return sorted(box.bounding_box()["x"] for box in boxes.all())
 
 
+def show_log(page, text, expected):
+    """The run's log, of the lines with that text, from its top."""
+    page.get_by_placeholder("Filter…").fill(text)
+    page.get_by_text(expected).first.wait_for()
+    page.get_by_text(expected).first.scroll_into_view_if_needed()
+
+
+def type_in_place_of(page, old, new):
+    """As a person does in the launchpad: a double click, and the other word."""
+    page.locator(".CodeMirror-line span", has_text=old).last.dblclick()
+    page.keyboard.type(new)
+
+
 def last_materialization(demo, table):
     """The youngest materialization of the copy of a table."""
     key = {"path": ["secondary", table]}
@@ -124,12 +137,54 @@ def test_one_click_materializes_a_table(demo, page, picture):
     run_id = page.url.rpartition("/")[2].partition("?")[0]
     status = demo.ui.wait_for(run_id)
     page.get_by_text("RUN_SUCCESS").first.wait_for()
-    page.get_by_placeholder("Filter…").fill("contoso_brand: ")
-    page.get_by_text("contoso_brand: follows the changes").first.wait_for()
+    show_log(page, "contoso_brand", "contoso_brand: follows the changes")
     picture(page, "run")
 
     assert status == "SUCCESS"
     assert last_materialization(demo, "contoso_brand")["runId"] == run_id
+
+
+def test_a_dry_run_in_the_launchpad_shows_its_plan(demo, page, picture):
+    """Shift-click, two words typed: the log tells what would change, the secondary keeps it."""
+    brand = demo.secondary.rows("contoso_brand")[0]
+    demo.secondary.update("contoso_brand", brand["contoso_brandid"], {"contoso_name": "Not ours"})
+    before = demo.secondary.rows("contoso_brand")
+    page.goto(f"{demo.url}/assets/secondary/contoso_brand")
+    page.get_by_role("button", name="Materialize").first.click(modifiers=["Shift"])
+    type_in_place_of(page, "false", "true")
+    type_in_place_of(page, "auto", "reconcile")
+    page.get_by_text("No errors").wait_for()
+    picture(page, "launchpad")
+    page.get_by_role("dialog").get_by_role("button", name="Materialize").click()
+    page.wait_for_url("**/runs/**")
+    page.get_by_text("RUN_SUCCESS").first.wait_for()
+    show_log(page, "contoso_brand: ", "1 would be updated")
+    picture(page, "dry-run")
+    entries = last_materialization(demo, "contoso_brand")["metadataEntries"]
+    (plan,) = [each["mdStr"] for each in entries if each["label"] == "differences"]
+
+    assert page.get_by_text("writes nothing, because this run is a dry run").count() > 0
+    assert plan.splitlines()[2:] == [f"| update | {brand['contoso_code']} | contoso_name |"]
+    assert before == demo.secondary.rows("contoso_brand")
+
+
+def test_a_change_shows_on_the_page_of_its_table_by_the_live_run(demo, page, picture):
+    """A moment after it was made in the primary, with what came of it."""
+    hotel = demo.primary.rows("contoso_hotel")[0]
+    page.goto(f"{demo.url}/assets/secondary/contoso_hotel?view=events")
+    demo.primary.update("contoso_hotel", hotel["contoso_hotelid"], {"contoso_name": "The Ritz"})
+    page.get_by_text("1 updated").first.wait_for()
+    picture(page, "live-table")
+    run_id = last_materialization(demo, "contoso_hotel")["runId"]
+    page.goto(f"{demo.url}/runs/{run_id}")
+    show_log(page, "contoso_hotel", "1 updated")
+    picture(page, "live-run")
+    (shown,) = [
+        row for row in demo.secondary.rows("contoso_hotel") if row["contoso_name"] == "The Ritz"
+    ]
+
+    assert demo.ui.tags(run_id)["dv_sync/live"] == "true"
+    assert shown["contoso_hotelid"] == hotel["contoso_hotelid"]
 
 
 def test_a_run_that_fails_shows_its_reason(demo, page, picture):
@@ -154,7 +209,7 @@ def test_a_parked_row_is_a_table_on_the_page_of_its_table(demo, page, picture):
     demo.primary.send("POST", "/contoso_hotels", json={"contoso_name": "Bates Motel"})
     demo.ui.wait_for(demo.ui.launch("reconcile_all", "secondary/contoso_hotel"))
     page.goto(f"{demo.url}/assets/secondary/contoso_hotel?view=events")
-    page.get_by_text("parked_rows").first.wait_for()
+    page.get_by_text("missing key").first.wait_for()
     picture(page, "table")
     entries = {
         each["label"]: each

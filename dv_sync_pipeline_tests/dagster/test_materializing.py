@@ -125,6 +125,7 @@ def test_the_materialization_carries_the_whole_record(run):
     del metadata["dagster/column_lineage"]
 
     assert metadata == {
+        "summary": describe_report(report),
         "read": 10,
         "created": 3,
         "updated": 2,
@@ -279,7 +280,7 @@ def test_the_report_reads_like_prose():
     assert describe_report(report) == (
         "contoso_room: read 15,000 rows in 2.0 s (7,500 rows/s); 14,980 created, 0 updated, "
         "0 already equal. Rows of the secondary's own, not touched: 20. "
-        "Rows written without a missing parent: 1. "
+        "Rows written with a lookup left empty, its row is missing: 1. "
         "Verified through 2026-03-01 02:00:00 UTC."
     )
 

@@ -169,6 +169,7 @@ def test_parked_rows_are_one_mail_and_one_more_when_they_are_gone(world, mail_bo
 
     assert first == "contoso_room: 500 rows parked"
     assert "dv-sync parked list contoso_room" in text
+    assert f"{UI}/assets/secondary/contoso_room?view=events" in text
     assert second == "Over: contoso_room: 500 rows parked"
 
 

@@ -207,5 +207,5 @@ def test_the_log_of_a_dry_run_tells_what_would_be_done(world):
     assert all("writes nothing, because this run is a dry run" in line for line in beginnings)
     assert "1 would be created, 1 would be updated" in ends
     assert "Associations would be made or undone: 1." in ends
-    assert "contoso_room: 1 of 1 rows would be removed" in ends
+    assert "contoso_room: 1 of 1 row would be removed" in ends
     assert "the same without dry_run" in ends

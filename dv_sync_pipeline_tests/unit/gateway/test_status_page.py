@@ -57,7 +57,7 @@ def test_a_page_without_trouble_says_so():
 
     assert "<title>In sync</title>" in shown
     assert '<article class="in-sync">' in shown
-    assert "<dt>links</dt><dd>15,000</dd>" in shown
+    assert "<dt>linked rows</dt><dd>15,000</dd>" in shown
 
 
 def test_the_lag_of_the_last_changes_is_shown():
@@ -74,6 +74,25 @@ def test_a_stopped_table_tells_why():
     assert "<title>Needs a look</title>" in shown
     assert '<article class="stopped">' in shown
     assert '<p class="reason dim">the column does not exist</p>' in shown
+
+
+def test_tables_that_need_a_look_come_first():
+    """Stopped, behind, then those in which something waits; a phone shows two of them."""
+    tables = [
+        a_table(table="well"),
+        a_table(table="waits", parked=3),
+        a_table(table="behind", reconcile_owed="the token is lost"),
+        a_table(table="stopped", passes=(a_pass(failure="no such column"),)),
+    ]
+    shown = page(*tables)
+
+    assert re.findall(r"<h2>(\w+)</h2>", shown) == ["stopped", "behind", "waits", "well"]
+    assert '<article class="waits"><h2>waits</h2><p class="state">in sync but for' in shown
+
+
+def test_an_open_problem_is_not_hidden_behind_tables_in_sync():
+    """The live run may be silent while all that arrived was applied."""
+    assert "<title>Needs a look</title>" in page(a_table(), problems=("No live run",))
 
 
 def test_the_last_runs_are_a_strip_with_the_newest_at_its_end():

@@ -3,8 +3,10 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from dv_sync_pipeline.sync.health import Health, State, TableHealth
-from dv_sync_pipeline.sync.ledger import Leader
+from dv_sync_pipeline.sync.ledger import Leader, Ledger
 from dv_sync_pipeline.sync.ledger.feeds import Lag
 from dv_sync_pipeline.sync.ledger.passes import Pass
 from dv_sync_pipeline.sync.problems import (
@@ -187,3 +189,69 @@ def test_a_nightly_pipeline_has_no_lag():
     table = a_table(lag=a_lag(9999), token_taken=NOW - timedelta(days=9))
 
     assert names(table, waiting=WaitingWakeUps(3, None), thresholds=nightly) == []
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    """Nobody was told of anything."""
+    with Ledger.open(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        yield ledger
+
+
+def a_while(*minutes):
+    """Wake-ups that wait, the oldest for so long."""
+    return [WaitingWakeUps(each, NOW - timedelta(minutes=each)) for each in minutes]
+
+
+DRIFTING = tuple(a_reconcile(differences=each) for each in (9, 3, 3))
+
+
+@pytest.mark.parametrize(
+    ("kind", "bad", "worse"),
+    [
+        ("parked rows", a_health(a_table(parked=3)), a_health(a_table(parked=500))),
+        ("held removals", a_health(a_table(held=7)), a_health(a_table(held=70))),
+        ("lag", a_health(a_table(lag=a_lag(61))), a_health(a_table(lag=a_lag(600)))),
+        (
+            "delta token",
+            a_health(a_table(token_taken=NOW - timedelta(days=6))),
+            a_health(a_table(token_taken=NOW - timedelta(days=8))),
+        ),
+        (
+            "drift",
+            a_health(a_table(passes=DRIFTING)),
+            a_health(a_table(passes=(*DRIFTING, a_reconcile(differences=500)))),
+        ),
+        ("waiting changes", *(a_health(waiting=waiting) for waiting in a_while(2, 20))),
+        (
+            "live run",
+            a_health(leader=None),
+            a_health(leader=Leader("h", "run", NOW - timedelta(hours=1), NOW)),
+        ),
+    ],
+)
+def test_each_kind_is_told_once_and_so_is_its_end(ledger, kind, bad, worse):
+    """However it grows meanwhile; and it tells what it means and what to do."""
+    well = a_health(a_table(), leader=Leader("h", "run", NOW, NOW))
+    for seen in (well, bad, worse, well, well):
+        thresholds = LIVE if kind == "live run" else THRESHOLDS
+        problems = problems_of(seen, thresholds)
+        ledger.settle_problems(problems, scope="tables", channels=["teams"], now=NOW)
+    told = ledger.waiting_alerts()
+    (problem,) = problems_of(bad, LIVE if kind == "live run" else THRESHOLDS)
+
+    assert problem.name.startswith(kind)
+    assert [False, True] == [alert.is_recovery for alert in told]
+    assert [problem.title, f"Over: {problem.title}"] == [alert.title for alert in told]
+    assert problem.meaning in told[0].text
+    assert problem.mend in told[0].text
+
+
+def test_a_credential_is_told_once_and_so_is_its_end(ledger):
+    """Over when another one stands in its place."""
+    soon, later = NOW + timedelta(days=3), NOW + timedelta(days=300)
+    for now, expires in ((NOW, soon), (NOW + timedelta(days=4), soon), (NOW, later)):
+        problems = problems_of_credentials([("secret", expires)], now=now, days_min=14)
+        ledger.settle_problems(problems, scope="credentials", channels=["teams"], now=now)
+
+    assert [False, True] == [alert.is_recovery for alert in ledger.waiting_alerts()]
