@@ -96,9 +96,7 @@ def _sentences(report: TableReport) -> Sequence[str]:
     would = "would be " if report.dry_run else ""
     without_parent = report.waiting - report.waiting_pairs
     return (
-        f"{report.title}: read {_rows(report.read)} in {report.seconds:,.1f} s{_rate(report)};",
-        f"{report.created:,} {would}created, {report.updated:,} {would}updated,",
-        f"{report.equal:,} already equal.",
+        _counts(report, would),
         _if_any(report.pairs, f"Associations {would}made or undone: {report.pairs:,}."),
         _held(report),
         _if_any(report.adopted, f"Rows found by key and linked from now on: {report.adopted:,}."),
@@ -125,6 +123,16 @@ def _sentences(report: TableReport) -> Sequence[str]:
         _if_any(report.retries, f"Requests repeated: {report.retries:,}."),
         _verification(report.verified_through),
         _next_step(report),
+    )
+
+
+def _counts(report: TableReport, would: str) -> str:
+    if report.mode == "changes" and not (report.read or report.reconcile_owed):
+        return f"{report.title}: nothing has changed in the primary since last time."
+    return (
+        f"{report.title}: read {_rows(report.read)} in {report.seconds:,.1f} s{_rate(report)}; "
+        f"{report.created:,} {would}created, {report.updated:,} {would}updated, "
+        f"{report.equal:,} already equal."
     )
 
 

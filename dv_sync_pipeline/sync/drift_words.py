@@ -39,6 +39,10 @@ class Schemas:
     secondary_seen: TableSchema | None = None
 
 
+def _digits(precision: int) -> str:
+    return "1 digit after the point" if precision == 1 else f"{precision} digits after the point"
+
+
 def describe(column: Column) -> str:
     """What a column is, in words, as far as it matters for its values."""
     value_type = VALUE_TYPES.get(column.kind)
@@ -46,7 +50,7 @@ def describe(column: Column) -> str:
         value_type.family if value_type else column.kind.value,
         f"up to {column.max_length} characters" if column.max_length is not None else "",
         f"up to {column.max_kilobytes:,} kB" if column.max_kilobytes is not None else "",
-        f"{column.precision} digits after the point" if column.precision is not None else "",
+        _digits(column.precision) if column.precision is not None else "",
         f"behaving as {column.date_time_behavior}" if column.date_time_behavior else "",
         f"one of {numbers(column.options)}" if column.options else "",
         f"to {listed(column.targets)}" if column.targets else "",

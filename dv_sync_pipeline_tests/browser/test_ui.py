@@ -158,7 +158,8 @@ def test_a_dry_run_in_the_launchpad_shows_its_plan(demo, page, picture):
     page.get_by_role("dialog").get_by_role("button", name="Materialize").click()
     page.wait_for_url("**/runs/**")
     page.get_by_text("RUN_SUCCESS").first.wait_for()
-    show_log(page, "contoso_brand: ", "1 would be updated")
+    show_log(page, "contoso_brand", "contoso_brand: compares every row")
+    page.get_by_text("1 would be updated").first.wait_for()
     picture(page, "dry-run")
     entries = last_materialization(demo, "contoso_brand")["metadataEntries"]
     (plan,) = [each["mdStr"] for each in entries if each["label"] == "differences"]
@@ -179,12 +180,12 @@ def test_a_change_shows_on_the_page_of_its_table_by_the_live_run(demo, page, pic
     page.goto(f"{demo.url}/runs/{run_id}")
     show_log(page, "contoso_hotel", "1 updated")
     picture(page, "live-run")
-    (shown,) = [
-        row for row in demo.secondary.rows("contoso_hotel") if row["contoso_name"] == "The Ritz"
-    ]
+    names = {
+        row["contoso_code"]: row["contoso_name"] for row in demo.secondary.rows("contoso_hotel")
+    }
 
     assert demo.ui.tags(run_id)["dv_sync/live"] == "true"
-    assert shown["contoso_hotelid"] == hotel["contoso_hotelid"]
+    assert names[hotel["contoso_code"]] == "The Ritz"
 
 
 def test_a_run_that_fails_shows_its_reason(demo, page, picture):
@@ -198,7 +199,9 @@ def test_a_run_that_fails_shows_its_reason(demo, page, picture):
     status = demo.ui.wait_for(run_id)
     page.goto(f"{demo.url}/runs/{run_id}")
     page.get_by_placeholder("Filter…").fill("contoso_terms")
-    page.get_by_text("has no column contoso_terms any more").first.wait_for()
+    page.get_by_text(
+        "any more (expected text, up to 2000 characters, found none). Bring it back"
+    ).first.wait_for()
     picture(page, "failed-run")
 
     assert status == "FAILURE"

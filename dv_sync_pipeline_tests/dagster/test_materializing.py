@@ -273,6 +273,15 @@ def test_progress_becomes_a_line_every_five_seconds():
     ]
 
 
+def test_a_look_that_found_nothing_says_so():
+    """Instead of a row of zeros."""
+    quiet = a_report("contoso_room", mode="changes", read=0, equal=0, verified_through=None)
+
+    assert describe_report(quiet) == (
+        "contoso_room, changes: nothing has changed in the primary since last time."
+    )
+
+
 def test_the_report_reads_like_prose():
     """What is zero is not mentioned."""
     report = a_report("contoso_room", read=15000, created=14980, equal=0, waiting=1, foreign=20)
@@ -500,8 +509,7 @@ def test_the_log_of_a_run_reads_like_a_report(tmp_path):
             "the secondary (department_hotel)."
         ),
         (
-            "contoso_hotel: read 10 rows in 2.0 s (5 rows/s); 0 created, 0 updated, 10 already "
-            "equal. Rows parked: 1. Verified through 2026-03-01 02:00:00 UTC. "
+            "contoso_hotel: read 10 rows in 2.0 s; 0 created, 0 updated, 10 already equal. Rows parked: 1. Verified through 2026-03-01 02:00:00 UTC. "
             "Next: dv-sync parked list contoso_hotel."
         ),
     ]
