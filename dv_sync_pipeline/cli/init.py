@@ -82,4 +82,6 @@ def init(  # noqa: PLR0913 - one argument for each option
         output=None if output == Path("-") else output,
         force=force,
     )
-    return initializing.initialize(request, surroundings.variables, as_json=as_json)
+    return initializing.initialize(
+        request, surroundings.variables, connect=surroundings.connector(), as_json=as_json
+    )

@@ -19,9 +19,9 @@ from dv_sync_pipeline.cli.proposal_text import SCHEMA_FILE_NAME, write_proposal
 from dv_sync_pipeline.config import Environments
 from dv_sync_pipeline.config.json_schema import schema_text
 from dv_sync_pipeline.errors import UsageError, WrongEnvironmentError
+from dv_sync_pipeline.sync.examination.subjects import Connect
 from dv_sync_pipeline.sync.proposal import Proposal, propose
 from dv_sync_pipeline.sync.survey import Survey, TablesWanted, survey
-from dv_sync_pipeline.webapi.client import connect
 
 __all__ = ["Request", "initialize"]
 
@@ -49,7 +49,9 @@ class Request:
     force: bool
 
 
-def initialize(request: Request, variables: Mapping[str, str], *, as_json: bool) -> int:
+def initialize(
+    request: Request, variables: Mapping[str, str], *, connect: Connect, as_json: bool
+) -> int:
     """Propose and write; returns the exit code. Raises `UsageError`."""
     _check_request(request)
     taken_over = _taken_over(request)
@@ -57,7 +59,9 @@ def initialize(request: Request, variables: Mapping[str, str], *, as_json: bool)
     environments = config.parse_environments(taken_over, variables, file=file)
     _check_paths(request, taken_over, variables, environments)
     looking_at = _silent if as_json else _tell_beginning
-    found = asyncio.run(_survey(environments, wanted=request.wanted, looking_at=looking_at))
+    found = asyncio.run(
+        _survey(environments, connect=connect, wanted=request.wanted, looking_at=looking_at)
+    )
     proposal = propose(found)
     _check_proposal(proposal)
     text = write_proposal(proposal, taken_over=taken_over)
@@ -117,7 +121,11 @@ def _tell_beginning(tables: Sequence[str]) -> None:
 
 
 async def _survey(
-    environments: Environments, *, wanted: TablesWanted, looking_at: Callable[[Sequence[str]], None]
+    environments: Environments,
+    *,
+    connect: Connect,
+    wanted: TablesWanted,
+    looking_at: Callable[[Sequence[str]], None],
 ) -> Survey:
     async with AsyncExitStack() as stack:
         primary, secondary = [

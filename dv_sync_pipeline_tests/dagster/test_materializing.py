@@ -509,7 +509,8 @@ def test_the_log_of_a_run_reads_like_a_report(tmp_path):
             "the secondary (department_hotel)."
         ),
         (
-            "contoso_hotel: read 10 rows in 2.0 s; 0 created, 0 updated, 10 already equal. Rows parked: 1. Verified through 2026-03-01 02:00:00 UTC. "
+            "contoso_hotel: read 10 rows in 2.0 s; 0 created, 0 updated, 10 already equal. "
+            "Rows parked: 1. Verified through 2026-03-01 02:00:00 UTC. "
             "Next: dv-sync parked list contoso_hotel."
         ),
     ]
