@@ -34,6 +34,7 @@ __all__ = [
     "parked_document",
     "print_approved",
     "print_dropped",
+    "print_foreign_rows",
     "print_json",
     "print_json_document",
     "print_lines",
@@ -307,6 +308,17 @@ def print_verification(outcome: Outcome[TableVerdict], *, shown_max: int | None)
             console.print(Text(f"{verdict.table}:", style="bold"))
             _print_differences(console, verdict.differences, shown_max=shown_max)
     _print_failures(console, outcome)
+
+
+def print_foreign_rows(verdicts: Sequence[TableVerdict], *, shown_max: int | None) -> None:
+    """Rows that only the secondary has; `None` shows all that are known."""
+    console = console_for_people()
+    for verdict in verdicts:
+        count = counted(verdict.foreign, "row[s] that only the secondary has")
+        console.print(Text(f"{verdict.table}: {count}", style="bold"))
+        for row in verdict.foreign_rows[:shown_max]:
+            console.print(Text(redact(f"    {row.key or 'without a key'} ({row.secondary_id})")))
+        _print_left(console, verdict.foreign, shown_max=shown_max)
 
 
 def _verdict_table(verdicts: Sequence[TableVerdict]) -> Table:

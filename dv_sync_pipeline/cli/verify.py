@@ -17,6 +17,12 @@ __all__ = ["verify"]
 @tables_argument
 @limit_option
 @all_option
+@click.option(
+    "--foreign",
+    "shows_foreign",
+    is_flag=True,
+    help="Also list rows that only the secondary has: its own, or left over from before.",
+)
 @json_option
 @click.pass_obj
 def verify(
@@ -25,12 +31,14 @@ def verify(
     tables: tuple[str, ...],
     limit: int,
     show_all: bool,
+    shows_foreign: bool,
     as_json: bool,
 ) -> int:
     """Compare every mapped column of every row of TABLEs, or of all tables; writes nothing.
 
     "Verified through" is the moment when reading began: what changed later may not be seen. JSON
-    always holds every difference.
+    always holds every difference, and of each table the first thousand rows that only the
+    secondary has. Such rows are no difference: nobody but their owners may touch them.
 
     \b
     Exit code  0  both sides are equal
@@ -45,6 +53,9 @@ def verify(
     if as_json:
         output.print_json(verified=outcome)
     else:
-        output.print_verification(outcome, shown_max=None if show_all else limit)
+        shown_max = None if show_all else limit
+        output.print_verification(outcome, shown_max=shown_max)
+        if shows_foreign:
+            output.print_foreign_rows(outcome.results, shown_max=shown_max)
         next_steps.print_next_step("verify", code)
     return code

@@ -27,7 +27,12 @@ from dv_sync_pipeline.sync.projection import (
     Projection,
     folded_key,
 )
-from dv_sync_pipeline.sync.report import DifferenceKind, ParkedReason, RowDifference
+from dv_sync_pipeline.sync.report import (
+    FOREIGN_ROWS_LISTED_MAX,
+    DifferenceKind,
+    ParkedReason,
+    RowDifference,
+)
 
 __all__ = [
     "CHANGED",
@@ -78,6 +83,7 @@ class Difference:
         dead_links: primary ids of links that lead nowhere, or whose row was taken over by another.
         parked: rows that cannot be written, like `Projection.parked`.
         foreign: how many rows of the secondary belong to nobody here.
+        foreign_rows: the first of them: secondary id, and key as the secondary shows it.
         unmatched: when the ledger is new, rows of the secondary that no row of the primary matches:
             their primary row may have been deleted while there was no ledger. Those of them that a
             sync-status column proves to be ours are among `gone`, the others among `foreign`.
@@ -95,6 +101,7 @@ class Difference:
     dead_links: pl.Series
     parked: pl.DataFrame
     foreign: int
+    foreign_rows: pl.DataFrame
     unmatched: int = 0
 
 
@@ -139,6 +146,7 @@ def compare(
         dead_links=_without(others, living, on=PRIMARY_ID)[PRIMARY_ID],
         parked=parked,
         foreign=present.height - matches.height - living.height,
+        foreign_rows=_foreign_rows(_without(partnerless, ours, on=_PRESENT), mapping),
         unmatched=_unmatched(partnerless, ours, mapping) if is_first else 0,
     )
 
@@ -155,17 +163,27 @@ def _proven_ours(
     if mapping.status_column is None:
         return pl.DataFrame(schema=columns)
     is_known = pl.col(SECONDARY_ID).is_in(projection.primary_ids.implode())
-    key = [pl.col(name).cast(pl.String) for name in mapping.key] or [pl.col(SECONDARY_ID)]
     return partnerless.filter(pl.col(mapping.status_column.name).is_not_null() & ~is_known).select(
         pl.col(SECONDARY_ID).alias(PRIMARY_ID),
         SECONDARY_ID,
         pl.lit(0, pl.Int64).alias(VERSION),
-        pl.concat_str(key, separator=", ", ignore_nulls=True).alias(KEY),
+        _key_shown(mapping),
         pl.lit("created").alias("@origin"),
         pl.lit(value=False).alias("@intended"),
         _PRESENT,
         pl.lit(value=False).alias("@is_claimed"),
     )
+
+
+def _key_shown(mapping: TableMapping) -> pl.Expr:
+    """The key as the secondary shows it, for people; parents by their ids."""
+    key = [pl.col(name).cast(pl.String) for name in mapping.key] or [pl.col(SECONDARY_ID)]
+    return pl.concat_str(key, separator=", ", ignore_nulls=True).alias(KEY)
+
+
+def _foreign_rows(partnerless: pl.DataFrame, mapping: TableMapping) -> pl.DataFrame:
+    """Only so many, since a department may have millions of its own."""
+    return partnerless.head(FOREIGN_ROWS_LISTED_MAX).select(SECONDARY_ID, _key_shown(mapping))
 
 
 def _unmatched(partnerless: pl.DataFrame, ours: pl.DataFrame, mapping: TableMapping) -> int:

@@ -15,10 +15,12 @@ from dv_sync_pipeline.sync.guards import HeldLists, Removal
 
 __all__ = [
     "AT_NEXT_RECONCILE",
+    "FOREIGN_ROWS_LISTED_MAX",
     "HELD_ROWS_SHOWN_MAX",
     "KEY_REASONS",
     "PARKED_ROWS_SHOWN_MAX",
     "DifferenceKind",
+    "ForeignRow",
     "ParkedReason",
     "ParkedRow",
     "ParkedWork",
@@ -36,6 +38,9 @@ PARKED_ROWS_SHOWN_MAX = 100
 
 AT_NEXT_RECONCILE = "at the next reconcile"
 """When a parked row is tried again that waits for no other one."""
+
+FOREIGN_ROWS_LISTED_MAX = 1000
+"""How many rows of the secondary's own a verdict lists; it counts them all."""
 
 HELD_ROWS_SHOWN_MAX = 100
 """Likewise of the rows and pairs that are held."""
@@ -297,6 +302,20 @@ def _both(first: str, second: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignRow:
+    """A row of the secondary that belongs to nobody here.
+
+    Attributes:
+        key: what it shows in the columns of the key; "" if they are empty. Parents by their ids.
+        secondary_id: GUID in the secondary.
+
+    """
+
+    key: str
+    secondary_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class TableVerdict:
     """Whether both environments agree on one table.
 
@@ -306,6 +325,7 @@ class TableVerdict:
         equal: of these, rows that the secondary shows exactly.
         parked: differences that are explained by parked rows.
         foreign: rows of the secondary with no link.
+        foreign_rows: the first of them, at most `FOREIGN_ROWS_LISTED_MAX`.
         differences: every row that differs, parked rows included.
         verified_through: when the comparison began reading (UTC).
         seconds: duration.
@@ -320,6 +340,7 @@ class TableVerdict:
     differences: tuple[RowDifference, ...]
     verified_through: datetime
     seconds: float
+    foreign_rows: tuple[ForeignRow, ...] = ()
 
     @property
     def agrees(self) -> bool:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dv_sync_pipeline.sync.associations import compare_pairs, pair_differences
 from dv_sync_pipeline.sync.comparison import Comparison, TablePass, compare_sides
 from dv_sync_pipeline.sync.difference import row_differences
-from dv_sync_pipeline.sync.report import DifferenceKind, RowDifference, TableVerdict
+from dv_sync_pipeline.sync.mapping import KEY, SECONDARY_ID
+from dv_sync_pipeline.sync.report import DifferenceKind, ForeignRow, RowDifference, TableVerdict
 
 __all__ = ["verify"]
 
@@ -34,8 +35,14 @@ async def verify(task: TablePass) -> tuple[TableVerdict, Comparison]:
         differences=tuple(differences),
         verified_through=comparison.began,
         seconds=(task.clock() - comparison.began).total_seconds(),
+        foreign_rows=_foreign_rows(comparison),
     )
     return verdict, comparison
+
+
+def _foreign_rows(comparison: Comparison) -> tuple[ForeignRow, ...]:
+    rows = comparison.difference.foreign_rows.select(KEY, SECONDARY_ID).sort(KEY, SECONDARY_ID)
+    return tuple(ForeignRow(*row) for row in rows.iter_rows())
 
 
 def _linked_ids(task: TablePass) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import pytest
 
 from dv_sync_pipeline.errors import SchemaMismatchError, UnreachableError
-from dv_sync_pipeline.sync.report import DifferenceKind, RowDifference
+from dv_sync_pipeline.sync.report import DifferenceKind, ForeignRow, RowDifference
 from dv_sync_pipeline_tests.worlds.scripted_engine import ScriptedEngine, a_report, a_verdict
 
 UPDATE = RowDifference(DifferenceKind.UPDATE, "H-0002", "2", "20", {"contoso_stars": (3, 4)})
@@ -120,6 +120,24 @@ def test_equal_sides_are_a_verdict_with_a_moment(dv_sync):
         "0",
         "2026-03-01 02:00:00 UTC",
     ]
+
+
+def test_rows_that_only_the_secondary_has_are_listed(dv_sync):
+    """When asked for, by key and id, and no more than asked for; they are no difference."""
+    rows = tuple(ForeignRow(key, f"id-of-{key}") for key in ("", "OWN-1", "OWN-2"))
+    engine = ScriptedEngine(
+        {"contoso_hotel": a_verdict("contoso_hotel", foreign=12, foreign_rows=rows)}
+    )
+
+    ended = dv_sync("verify contoso_hotel --foreign --limit 2", engine)
+
+    assert 0 == ended.code
+    assert "contoso_hotel: 12 rows that only the secondary has" in ended.out
+    assert "OWN-1 (id-of-OWN-1)" in ended.out
+    assert "without a key (id-of-)" in ended.out
+    assert "OWN-2" not in ended.out
+    assert "and 10 more" in ended.out
+    assert "OWN-1" not in dv_sync("verify contoso_hotel", engine).out
 
 
 def test_any_difference_ends_a_verification_with_1(dv_sync):

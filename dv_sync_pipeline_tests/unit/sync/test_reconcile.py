@@ -140,6 +140,21 @@ def test_foreign_rows_are_left_alone(hotels):
     assert ("Theirs", 100) == hotels.shown("property", "title", "statuscode")[foreign]
 
 
+def test_foreign_rows_are_listed_by_a_verification(hotels):
+    """Those that nobody has linked, with what they show as their key; parked ones are ours."""
+    hotels.hotel(1)
+    asyncio.run(hotels.sync())
+    hotels.secondary.put("property", row_id(900), code="Z-9")
+    hotels.secondary.put("property", row_id(901))
+
+    verdict = asyncio.run(hotels.verify())["hotel"]
+
+    assert [("", row_id(901)), ("Z-9", row_id(900))] == [
+        (row.key, row.secondary_id) for row in verdict.foreign_rows
+    ]
+    assert (2, ()) == (verdict.foreign, verdict.differences)
+
+
 def test_a_changed_key_updates_the_linked_row(hotels):
     """A key value that changes in the primary is not a new row."""
     hotel = hotels.hotel(1)
