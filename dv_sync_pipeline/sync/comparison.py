@@ -34,7 +34,7 @@ from dv_sync_pipeline.sync.projection import (
 )
 from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow, Progress, ProgressListener
 from dv_sync_pipeline.sync.turns import Clock, Turns
-from dv_sync_pipeline.sync.values import empty_frame, frame_of_rows
+from dv_sync_pipeline.sync.values import empty_frame, frame_of_rows, share_texts
 from dv_sync_pipeline.webapi.client import Dataverse
 from dv_sync_pipeline.webapi.metadata import Column, TableSchema
 
@@ -300,7 +300,7 @@ async def _read(
     total = await environment.count(schema, condition=condition)
     pages, done = [empty_frame(columns)], 0
     async for page in environment.read_pages(schema, names, condition=condition):
-        pages.append(frame_of_rows(page, columns, where=where))
+        pages.append(share_texts(frame_of_rows(page, columns, where=where)))
         done += len(page)
         task.report(f"read {environment.name}", done=done, total=total)
     return _each_once(_stacked(pages), id_name=next(iter(columns)))

@@ -1,8 +1,9 @@
 """What keeps the secondary from showing what it must, row by row.
 
 Belongs here: matching rows of both sides, and comparing them column by column with polars. Pure:
-frames in, `Difference` out; two frames of a million rows are never joined into one. Does not belong
-here: doing anything about a difference; that is `writer.py`.
+frames in, `Difference` out; two frames of a million rows are never joined into one: what matches is
+held as row numbers, and looked up where it is asked for. Does not belong here: doing anything about
+a difference; that is `writer.py`.
 """
 
 from collections.abc import Sequence
@@ -57,6 +58,9 @@ _VALUES_AT_ONCE = 1_000_000
 
 _WANTED = "@wanted_row"
 _PRESENT = "@present_row"
+_LINK = "@link"
+_MATCHES = pl.Schema({_WANTED: pl.UInt32(), _PRESENT: pl.UInt32(), _LINK: pl.UInt32()})
+"""Row numbers in the three frames; no link where the key has matched."""
 
 _PARKED_SCHEMA = pl.Schema(dict.fromkeys((PRIMARY_ID, KEY, REASON, MESSAGE), pl.String()))
 """As `Projection.parked`."""
@@ -67,6 +71,8 @@ _ID_TAKEN = "the secondary has another row under this id, and with another key"
 @dataclass(frozen=True, slots=True)
 class Difference:
     """All that differs in one table; frames have the columns of `Projection.wanted`.
+
+    Those of wanted rows have the folded key besides.
 
     Attributes:
         creates: wanted rows that the secondary does not have.
@@ -120,14 +126,16 @@ def compare(
     """
     wanted = projection.wanted.with_row_index(_WANTED)
     present = present.with_row_index(_PRESENT)
+    links = links.with_row_index(_LINK)
     by_link = _match_by_link(wanted, present, links)
     others = _other_links(links, by_link, present, projection.primary_ids)
     claimed = others.filter("@is_claimed")
     by_key = _match_by_key(wanted, present, mapping, by_link=by_link, claimed=claimed)
-    matches = pl.concat([by_link, by_key], how="diagonal")
+    matches = pl.concat([by_link, by_key])
     changed, before, equal = _compare_matches(wanted, present, matches, mapping)
     creates, parked = _split_taken(_without(wanted, matches, on=_WANTED), present)
-    proven = _proven_links(wanted, matches, changed)
+    creates = creates.with_columns(folded_key(creates, mapping, id_name=PRIMARY_ID))
+    proven = _proven_links(wanted, present, links, matches=matches, changed=changed)
     living = _without(others, matches, on=_PRESENT).drop_nulls(_PRESENT)
     partnerless = present.pipe(_without, matches, on=_PRESENT).pipe(_without, living, on=_PRESENT)
     ours = _proven_ours(partnerless, projection, mapping)[: None if is_first else 0]
@@ -200,9 +208,15 @@ def _without(frame: pl.DataFrame, other: pl.DataFrame, *, on: str) -> pl.DataFra
 def _match_by_link(
     wanted: pl.DataFrame, present: pl.DataFrame, links: pl.DataFrame
 ) -> pl.DataFrame:
-    """Pairs of row numbers, and the link as the ledger knows it."""
-    linked = wanted.select(_WANTED, PRIMARY_ID).join(links, on=PRIMARY_ID)
-    return linked.join(present.select(_PRESENT, SECONDARY_ID), on=SECONDARY_ID)
+    """Pairs as `_MATCHES`."""
+    linked = wanted.select(_WANTED, PRIMARY_ID).join(
+        links.select(_LINK, PRIMARY_ID, SECONDARY_ID), on=PRIMARY_ID
+    )
+    return (
+        linked.drop(PRIMARY_ID)
+        .join(present.select(_PRESENT, SECONDARY_ID), on=SECONDARY_ID)
+        .select(*_MATCHES)
+    )
 
 
 def _other_links(
@@ -214,7 +228,7 @@ def _other_links(
     """
     is_claimed = pl.col(PRIMARY_ID).is_in(primary_ids.implode()).alias("@is_claimed")
     return (
-        _without(links, by_link, on=PRIMARY_ID)
+        _without(links, by_link, on=_LINK)
         .with_columns(is_claimed)
         .join(present.select(_PRESENT, SECONDARY_ID), on=SECONDARY_ID, how="left")
     )
@@ -235,18 +249,23 @@ def _match_by_key(
     by_link: pl.DataFrame,
     claimed: pl.DataFrame,
 ) -> pl.DataFrame:
-    """Pairs of row numbers that the key finds among the rows that no link has found."""
-    unmatched = _without(wanted.select(_WANTED, PRIMARY_ID, FOLDED_KEY), by_link, on=_WANTED)
+    """Pairs, as `_MATCHES`, that the key finds among the rows that no link has found."""
+    names = (_WANTED, PRIMARY_ID, *mapping.key)
+    unmatched = _without(wanted.select(names), by_link, on=_WANTED)
     if unmatched.is_empty():
         return by_link.clear()  # The keys of all rows are not needed.
     free = _without(_without(present, by_link, on=_PRESENT), claimed, on=_PRESENT)
     # A key that stands twice in the secondary decides nothing.
     candidates = (
-        free.select(_PRESENT, SECONDARY_ID, folded_key(free, mapping, id_name=SECONDARY_ID))
+        free.select(_PRESENT, folded_key(free, mapping, id_name=SECONDARY_ID))
         .drop_nulls(FOLDED_KEY)
         .unique(FOLDED_KEY, keep="none")
     )
-    return unmatched.join(candidates, on=FOLDED_KEY).drop(FOLDED_KEY)
+    return (
+        unmatched.select(_WANTED, folded_key(unmatched, mapping, id_name=PRIMARY_ID))
+        .join(candidates, on=FOLDED_KEY)
+        .select(_WANTED, _PRESENT, pl.lit(None, pl.UInt32).alias(_LINK))
+    )
 
 
 def _compare_matches(
@@ -257,20 +276,21 @@ def _compare_matches(
     left, right = matches[_WANTED], matches[_PRESENT]
     differs = _differing(wanted, present, matches, names=(*mapping.compared, *status))
     is_different = differs.select(any=pl.any_horizontal(pl.lit(False), *differs.columns))["any"]
-    marks = pl.DataFrame([matches[SECONDARY_ID], *differs]).filter(is_different)
+    before = present[right.filter(is_different)].drop(_PRESENT)
+    marks = pl.DataFrame([left, *differs]).filter(is_different)
     marks = marks.select(
-        SECONDARY_ID,
+        before[SECONDARY_ID],
         _names_where_true(mapping.compared).alias(CHANGED),
         pl.any_horizontal(pl.lit(False), *status).alias(STATUS_CHANGED),
     )
     changed = wanted[left.filter(is_different)].drop(_WANTED).hstack(marks)
+    changed = changed.with_columns(folded_key(changed, mapping, id_name=PRIMARY_ID))
     keys_change = any(differs[name].any() for name in mapping.key if name in differs)
     changed = changed.with_columns(
         _holders(changed, present, mapping)
         if keys_change
         else pl.lit(None, pl.String).alias(HOLDER)
     )
-    before = present[right.filter(is_different)].drop(_PRESENT)
     return changed, before, matches.height - changed.height
 
 
@@ -334,17 +354,22 @@ def _split_taken(
 
 
 def _proven_links(
-    wanted: pl.DataFrame, matches: pl.DataFrame, changed: pl.DataFrame
+    wanted: pl.DataFrame,
+    present: pl.DataFrame,
+    links: pl.DataFrame,
+    *,
+    matches: pl.DataFrame,
+    changed: pl.DataFrame,
 ) -> pl.DataFrame:
     """The link of every match, and whether the ledger has it otherwise or not at all."""
-    row = wanted.select(PRIMARY_ID, VERSION, KEY)[matches[_WANTED]]
-    known = matches.select(
-        SECONDARY_ID,
+    row = wanted.select(pl.col(PRIMARY_ID, VERSION, KEY).gather(matches[_WANTED]))
+    secondary_id = present[SECONDARY_ID].gather(matches[_PRESENT])
+    known = links.select(
         pl.col(VERSION).alias("@known_version"),
         pl.col(KEY).alias("@known_key"),
         "@origin",
         "@intended",
-    )
+    ).select(pl.all().gather(matches[_LINK]))
     is_changed = pl.col(PRIMARY_ID).is_in(changed[PRIMARY_ID].implode())
     version = pl.when(is_changed).then(pl.col("@known_version").fill_null(0)).otherwise(VERSION)
     key = pl.when(is_changed).then(pl.coalesce("@known_key", KEY)).otherwise(KEY)
@@ -353,7 +378,7 @@ def _proven_links(
         & (version == pl.col("@known_version"))
         & (key == pl.col("@known_key"))
     )
-    return row.hstack(known).select(
+    return row.hstack([secondary_id, *known]).select(
         PRIMARY_ID,
         SECONDARY_ID,
         version.alias(VERSION),

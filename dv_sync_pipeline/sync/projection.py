@@ -76,8 +76,8 @@ class Projection:
     """What the secondary must show.
 
     Attributes:
-        wanted: the rows to compare: ids, version, key, folded key, and every mapped column under
-            its name in the secondary.
+        wanted: the rows to compare: id, version, key, and every mapped column under its name in
+            the secondary. Not the folded key: few rows need it later, and it is long.
         parked: primary id, key, reason and message of rows that are not compared.
         primary_ids: ids of every row of the primary, parked ones included.
         waiting: how many wanted rows go without an optional parent.
@@ -116,9 +116,7 @@ def project(
     is_whole = frame[REASON].null_count() == frame.height
     wanted = frame if is_whole else frame.filter(~is_parked)
     return Projection(
-        wanted=wanted.select(
-            PRIMARY_ID, VERSION, KEY, FOLDED_KEY, *mapping.compared, *_status(mapping)
-        ),
+        wanted=wanted.select(PRIMARY_ID, VERSION, KEY, *mapping.compared, *_status(mapping)),
         parked=frame.filter(is_parked).select(
             PRIMARY_ID, KEY, REASON, _message(mapping).alias(MESSAGE)
         ),

@@ -28,6 +28,7 @@ __all__ = [
     "map_choices",
     "reference",
     "reference_prefix",
+    "share_texts",
     "split_reference",
 ]
 
@@ -36,6 +37,9 @@ Canonical: TypeAlias = Callable[[pl.Expr], pl.Expr]
 
 _KEY_SEPARATOR = "\x1f"
 _TABLE_SEPARATOR = ":"
+
+_TEXTS_PER_ROW_MAX = 0.5
+"""Where there are more different texts than that, hardly any room is saved by sharing them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,24 @@ def frame_of_rows(
             where=where,
             why=str(error).partition("\n")[0],
         ) from error
+
+
+def share_texts(page: pl.DataFrame) -> pl.DataFrame:
+    """The same page; a text that stands in many of its rows stands in memory once.
+
+    Lookups and dates are such texts: of a million rows, each of them takes 52 bytes otherwise and
+    16 so.
+    """
+    return page.with_columns(_shared(page[name]) for name in page.select(pl.col(pl.String)).columns)
+
+
+def _shared(texts: pl.Series) -> pl.Series:
+    different = texts.drop_nulls().unique()
+    if len(different) > len(texts) * _TEXTS_PER_ROW_MAX:
+        return texts
+    # By way of a list: what `unique` returns holds on to the memory of all texts.
+    once = pl.Series(texts.name, different.to_list(), dtype=pl.String)
+    return once.gather(texts.cast(pl.Enum(once)).to_physical())
 
 
 def empty_frame(columns: Mapping[str, Column]) -> pl.DataFrame:

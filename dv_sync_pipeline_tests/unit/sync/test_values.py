@@ -1,12 +1,19 @@
 """Values are compared exactly: equal values in one form, different ones never alike."""
 
 from decimal import Decimal
+from io import BytesIO
 
 import polars as pl
 import pytest
 
 from dv_sync_pipeline.errors import IncompleteReadError
-from dv_sync_pipeline.sync.values import VALUE_TYPES, empty_frame, fold_keys, frame_of_rows
+from dv_sync_pipeline.sync.values import (
+    VALUE_TYPES,
+    empty_frame,
+    fold_keys,
+    frame_of_rows,
+    share_texts,
+)
 from dv_sync_pipeline.webapi.metadata import Column, ColumnKind
 
 
@@ -100,3 +107,41 @@ def test_the_parts_of_a_key_stay_apart():
     folded = frame.select(fold_keys(frame, ["x", "y"])).to_series()
 
     assert (3, 1) == (folded.n_unique(), folded.null_count())
+
+
+def bytes_per_row(page: pl.DataFrame) -> float:
+    """What its columns take, as they stand in memory: that is how they are written as well."""
+    written = BytesIO()
+    page.write_ipc_stream(written)
+    return len(written.getvalue()) / page.height
+
+
+def test_a_lookup_that_many_rows_share_takes_no_more_than_its_place_in_each():
+    """16 bytes of a row instead of 52: that decides how many rows fit into memory."""
+    hotels = [f"00000000-0000-0000-0000-{number:012}" for number in range(40)]
+    page = pl.DataFrame({"hotelid": hotels * 500})
+
+    shared = share_texts(page)
+
+    assert bytes_per_row(page) > 50
+    assert bytes_per_row(shared) < 18
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["far too long to stand in its place: Ünï", None, "short"] * 3,
+        ["each text", "is another one", None, "here"],
+        [None, None],
+        [],
+    ],
+    ids=["some repeat", "none repeats", "only nulls", "empty"],
+)
+def test_sharing_texts_changes_no_value(texts):
+    """In their order, nulls where they were; what is no text stays as it is."""
+    columns = {"text": pl.String(), "number": pl.Int64()}
+    page = pl.DataFrame({"text": texts, "number": list(range(len(texts)))}, schema=columns)
+
+    shared = share_texts(page)
+
+    assert (page.schema, page.to_dicts()) == (shared.schema, shared.to_dicts())
