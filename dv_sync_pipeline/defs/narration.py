@@ -84,7 +84,8 @@ def _removed(report: TableReport) -> str:
 
 
 def _held(report: TableReport) -> str:
-    return _if_any(report.held, f"Held until approved: {report.held:,}: {report.held_because}.")
+    because = f"because {report.held_because}"
+    return _if_any(report.held, f"Held until a person approves: {report.held:,}, {because}.")
 
 
 def describe_report(report: TableReport) -> str:

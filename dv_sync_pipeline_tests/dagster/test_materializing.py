@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from dv_sync_pipeline.definitions import build_definitions
-from dv_sync_pipeline.defs.narration import describe_report
+from dv_sync_pipeline.defs.narration import describe_removals, describe_report
 from dv_sync_pipeline.defs.record import ProgressLog
 from dv_sync_pipeline.errors import (
     RequestFailedError,
@@ -271,6 +271,19 @@ def test_progress_becomes_a_line_every_five_seconds():
         "contoso_room: create, 1,000 of 15,000 rows",
         "contoso_room: create, 2,000 of 15,000 rows",
     ]
+
+
+def test_held_removals_say_why_and_what_to_do():
+    """In the log of the removals; the rows are where they were."""
+    held = a_report(
+        "contoso_room", mode="removals", read=4, held=4, held_because="4 of 5 rows would go"
+    )
+
+    assert describe_removals(held) == (
+        "contoso_room: 0 of 4 rows removed that are gone in the primary, in 2.0 s. "
+        "Held until a person approves: 4, because 4 of 5 rows would go. "
+        "Next: dv-sync removals list, then dv-sync removals approve contoso_room."
+    )
 
 
 def test_a_look_that_found_nothing_says_so():
