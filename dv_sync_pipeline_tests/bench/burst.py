@@ -20,6 +20,7 @@ from rich.table import Table
 
 from dv_sync_pipeline_tests.bench.arrivals import arrivals, mark, percentile, stale_writes
 from dv_sync_pipeline_tests.bench.latency import wait_for_arrivals
+from dv_sync_pipeline_tests.bench.processors import processor_times, spent
 from dv_sync_pipeline_tests.worlds.followed_pair import (
     GATEWAY,
     Circumstances,
@@ -46,10 +47,14 @@ def measure(arguments: Sequence[str]) -> Table:
     ):
         rooms = [row["contoso_roomid"] for row in pair.primary.rows("contoso_room")]
         pair.forget()
+        computed = processor_times(pair)
         with _watched_memory(_processes(pair)) as memory:
             _change_all(pair, rooms)
             wait_for_arrivals(pair, seconds=ARRIVES_SECONDS_MAX)
+        computed = spent(computed, processor_times(pair))
         table = _tell(pair, memory)
+        for name, seconds in computed.items():
+            table.add_row(f"processor time of the {name}", f"{seconds:.1f} s", "-")
     table.caption = f"load of the machine {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores"
     return table
 

@@ -7,7 +7,6 @@ process of its own that writes requests by hand, so that little of its own cost 
 
 import asyncio
 import math
-import os
 import tempfile
 import time
 from collections import Counter
@@ -25,6 +24,7 @@ from dv_sync_pipeline_tests.worlds.gateway import (
     reference,
     running_gateway,
 )
+from dv_sync_pipeline_tests.worlds.supervised import processor_seconds
 
 DELIVERIES_PER_SECOND = 500
 SECONDS = 30
@@ -36,9 +36,9 @@ def measure() -> Table:
     """A table of figures and of what is required of them."""
     table = Table("measured", "figure", "required", title="Gateway")
     with tempfile.TemporaryDirectory() as folder, running_gateway(Path(folder)) as gateway:
-        before = _processor_seconds(gateway)
+        before = processor_seconds(gateway.process.pid)
         load = asyncio.run(_load(gateway))
-        processor = (_processor_seconds(gateway) - before) / load.lasted_seconds
+        processor = (processor_seconds(gateway.process.pid) - before) / load.lasted_seconds
         waiting = len(gateway.waiting())
     count = len(load.seconds)
     required = f"{DELIVERIES_PER_SECOND * SECONDS:,} x 202"
@@ -139,10 +139,3 @@ def _request(number: int) -> bytes:
 def _percentile(seconds: list[float], percent: int) -> float:
     ordered = sorted(seconds)
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
-
-
-def _processor_seconds(gateway: RunningGateway) -> float:
-    """What the gateway has used so far; Linux tells it in clock ticks."""
-    stat = Path(f"/proc/{gateway.process.pid}/stat").read_text(encoding="ascii")
-    fields = stat.rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

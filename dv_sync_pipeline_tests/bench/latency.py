@@ -45,6 +45,7 @@ from dv_sync_pipeline_tests.bench.arrivals import (
     repeated_creates,
     stale_writes,
 )
+from dv_sync_pipeline_tests.bench.processors import processor_times, spent
 from dv_sync_pipeline_tests.bench.writing import Written, result_of, writing
 from dv_sync_pipeline_tests.worlds.followed_pair import (
     Circumstances,
@@ -72,6 +73,7 @@ WEBHOOKS: Mapping[str, Sequence[Mapping[str, Any]]] = {
 _COLUMNS = (
     *("path", "webhooks", "changes/s", "changes", "p50", "p95", "p99", "max", "required"),
     *("lost", "stale", "twice", "wake-ups", "requests/s", "429", "sent late", "refused"),
+    "processor",
 )
 
 
@@ -106,6 +108,7 @@ class Measured:
         requests: of the pipeline, to both environments.
         throttled: how many of them were answered 429.
         lasted_seconds: from the first change until all had arrived.
+        processor_seconds: process of the pipeline → what it has computed meanwhile.
 
     """
 
@@ -116,6 +119,7 @@ class Measured:
     requests: int
     throttled: int
     lasted_seconds: float
+    processor_seconds: Mapping[str, float]
 
 
 def measure(arguments: Sequence[str]) -> Table:
@@ -152,9 +156,11 @@ def measure_rate(
     write_and_wait(pair, per_second=per_second, seconds=WARM_UP_SECONDS, seed=0)
     pair.forget()
     wake_ups = pair.wake_ups_stored()
+    computed = processor_times(pair)
     began = time.monotonic()
     written = write_and_wait(pair, per_second=per_second, seconds=seconds, seed=1)
     lasted = time.monotonic() - began
+    computed = spent(computed, processor_times(pair))
     requests = [*_pipelines_requests(pair, pair.primary), *pair.requests(pair.secondary)]
     secondary = pair.commits(pair.secondary)
     return Measured(
@@ -165,6 +171,7 @@ def measure_rate(
         len(requests),
         sum(request["status"] == 429 for request in requests),
         lasted,
+        computed,
     )
 
 
@@ -223,9 +230,16 @@ def _add_row(
         str(measured.throttled),
         f"{measured.written.late_seconds:.2f}",
         str(measured.written.refused),
+        _shares(measured),
     )
     table.add_row(*cells)
     sys.stderr.write(" | ".join(cells) + "\n")  # the whole may take an hour
+
+
+def _shares(measured: Measured) -> str:
+    """Of one core."""
+    shares = measured.processor_seconds.items()
+    return ", ".join(f"{name} {each / measured.lasted_seconds:.0%}" for name, each in shares)
 
 
 def target(pair: FollowedPair, *, path: str, webhooks: str) -> Target:

@@ -118,3 +118,32 @@ def memory_mebibytes(process_id: int) -> float:
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def processor_seconds(process_id: int) -> float:
+    """What a process has computed so far, as Linux counts it. 0 once it has ended."""
+    state = _state(process_id)
+    return (int(state[_USER_TICKS]) + int(state[_SYSTEM_TICKS])) / _TICKS if state else 0.0
+
+
+def session_of(process_id: int) -> set[int]:
+    """Every process of the session that this one leads, itself included."""
+    others = (int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit())
+    return {
+        each for each in others if (state := _state(each)) and int(state[_SESSION]) == process_id
+    }
+
+
+_SESSION, _USER_TICKS, _SYSTEM_TICKS = 3, 11, 12
+"""Places in /proc/PID/stat, behind the name of the program."""
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def _state(process_id: int) -> list[str]:
+    """Nothing of a process that has ended."""
+    try:
+        text = Path(f"/proc/{process_id}/stat").read_text(encoding="ascii", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return text.rpartition(")")[2].split()
