@@ -1,9 +1,11 @@
 """The live path: follows changes continuously and applies them in micro-batches.
 
-Start reading at `LiveLoop.follow`. Wake-ups come first, because somebody waits for them, and tables
-that do not need each other are done side by side, because a pass mostly waits for answers. In
-between the change feed of one table is polled, so that no stream of wake-ups starves it, and what
-no webhook told arrives within the polling interval. Belongs here: what is done next, and patience
+Start reading at `LiveLoop.follow`. Each table that is woken is applied as soon as its last
+micro-batch is done, whatever others do meanwhile, because a pass mostly waits for answers; only
+where a table that it looks up may bring rows, it waits for that one. Beside them the change feed of
+one table after the other is polled, so that what no webhook told arrives within the polling
+interval, and removals follow when what was in work before them is done. Passes that meet on one
+table take turns (`turns.py`). Belongs here: what is done next, and patience
 with what fails. Does not belong here: any step of a pass (the engine), who leads (`leadership.py`),
 how it looks in Dagster (`defs/live.py`).
 
@@ -11,19 +13,21 @@ A reconcile that is owed is not run here: it may take longer than a leader leads
 of its own with its own log. A sensor starts it, and the two take turns on a table by leases.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 from dv_sync_pipeline.errors import AccessError, SafetyError, UnreachableError
-from dv_sync_pipeline.sync.micro_batch import MicroBatch, micro_batches, waves
+from dv_sync_pipeline.sync.micro_batch import MicroBatch, micro_batches
 from dv_sync_pipeline.sync.patience import Patience
 from dv_sync_pipeline.sync.report import TableReport
 from dv_sync_pipeline.sync.wakeups import WakeUp
-from dv_sync_pipeline.webapi.together import together
 
 __all__ = ["Inbox", "LiveEngine", "LiveListener", "LiveLoop"]
+
+Work: TypeAlias = "asyncio.Task[None]"
 
 NOTICE_SECONDS = 0.05
 WAKE_UPS_AT_ONCE_MAX = 2_000
@@ -32,6 +36,7 @@ _LISTING = frozenset({"changes", "rows"})
 """Passes that put what is gone on the list of removals."""
 
 _REST = "removals and rows whose parents arrived"
+_POLL = "poll of a feed"
 _EVERYTHING = ""
 """Stands for all tables in `Patience`: an environment does not answer."""
 
@@ -109,6 +114,12 @@ class LiveLoop:
     _patience: Patience = field(init=False)
     _has_removals: bool = field(default=True, init=False)
     """At first because whoever led before may have been killed before it came to them."""
+    _has_worked: bool = field(default=True, init=False)
+    """Whether anything was done since it was last asked what else there is to do."""
+    _works: dict[str, Work] = field(default_factory=dict, init=False)
+    """Name → what is being done; one micro-batch of each table, one poll, and the rest."""
+    _batches: dict[str, MicroBatch] = field(default_factory=dict, init=False)
+    """Table → the micro-batch that is in work."""
 
     def __post_init__(self) -> None:
         self._patience = Patience(self.random)
@@ -120,14 +131,16 @@ class LiveLoop:
         do harm.
         """
         self._forget_strangers()
-        while goes_on():
-            has_worked = await self._apply_wake_ups(goes_on)
-            has_worked |= await self._poll_next()
-            if has_worked:
-                await self._finish()
-            self.listener.breathed()
-            if not has_worked:
-                await self.sleep(NOTICE_SECONDS)
+        try:
+            while goes_on():
+                self._begin_wake_ups(goes_on)
+                self._begin_poll()
+                self._begin_rest()
+                self.listener.breathed()
+                await self._until_news()
+            await self._end()
+        finally:
+            await self._give_up()
 
     def _forget_strangers(self) -> None:
         """Wake-ups of tables that were taken out of sync.yaml would wait for ever."""
@@ -135,17 +148,38 @@ class LiveLoop:
         waiting = self.inbox.wake_ups(WAKE_UPS_AT_ONCE_MAX)
         self.inbox.settle_wake_ups([wake_up for wake_up in waiting if wake_up.table not in known])
 
-    async def _apply_wake_ups(self, goes_on: Callable[[], bool]) -> bool:
-        """Whether there were any to apply."""
-        ready = [t for t in self.engine.tables_in_order if not self._is_waiting(_rows_of(t))]
-        wake_ups = self.inbox.wake_ups(WAKE_UPS_AT_ONCE_MAX, tables=ready)
-        batches = micro_batches(wake_ups, order=ready)
-        for wave in waves(batches, parents_of=self.engine.parents_of):
+    def _begin_wake_ups(self, goes_on: Callable[[], bool]) -> None:
+        """One micro-batch for each table that is woken and has none in work."""
+        tables = self.engine.tables_in_order
+        ready = [t for t in tables if t not in self._batches and not self._is_waiting(_rows_of(t))]
+        wake_ups = self.inbox.wake_ups(WAKE_UPS_AT_ONCE_MAX, tables=ready) if ready else ()
+        for batch in micro_batches(wake_ups, order=ready):
+            before = self._to_be_done_before(batch)
+            self._batches[batch.table] = batch
+            self._begin(_rows_of(batch.table), self._apply_after(before, batch, goes_on))
+
+    def _to_be_done_before(self, batch: MicroBatch) -> list[Work]:
+        """Tables that it looks up, where they may bring rows.
+
+        A row that is there already can be pointed to, whatever else happens to it.
+        """
+        return [
+            self._works[_rows_of(parent)]
+            for parent in self.engine.parents_of(batch.table)
+            if parent in self._batches and self._batches[parent].may_bring_rows
+        ]
+
+    async def _apply_after(
+        self, before: Collection[Work], batch: MicroBatch, goes_on: Callable[[], bool]
+    ) -> None:
+        try:
+            if before:
+                await asyncio.wait(before)
             # An environment may have stopped to answer since, or the lead may be over.
-            able = [batch for batch in wave if not self._is_waiting(_rows_of(batch.table))]
-            if goes_on():
-                await together([self._apply(batch) for batch in able])
-        return bool(batches)
+            if goes_on() and not self._is_waiting(_rows_of(batch.table)):
+                await self._apply(batch)
+        finally:
+            del self._batches[batch.table]
 
     async def _apply(self, batch: MicroBatch) -> None:
         """Wake-ups of a batch that failed stay, and their table is left alone for a while."""
@@ -153,17 +187,18 @@ class LiveLoop:
         if await self._succeeds(work, table=batch.table, name=_rows_of(batch.table)):
             self.inbox.settle_wake_ups(batch.wake_ups)
 
-    async def _poll_next(self) -> bool:
-        """Poll the feed of one table that is due; whether there was one."""
+    def _begin_poll(self) -> None:
+        """Poll the feed of one table that is due, one at a time."""
         table = self._next_to_poll()
-        if table is None:
-            return False
+        if table is not None and _POLL not in self._works:
+            self._begin(_POLL, self._poll(table))
+
+    async def _poll(self, table: str) -> None:
         began = self.monotonic()
         work = self.engine.changes(table)
         if await self._succeeds(work, table=table, name=_feed_of(table)):
             spread = self.random.uniform(1 - _JITTER, 1 + _JITTER)
             self._polls[table] = began + self.poll_seconds * spread
-        return True
 
     def _next_to_poll(self) -> str | None:
         """The first in order: parents before the tables that look them up."""
@@ -173,17 +208,55 @@ class LiveLoop:
                 return table
         return None
 
-    async def _finish(self) -> None:
+    def _begin_rest(self) -> None:
+        """When what is in work now is done: a child moves before its old parent is removed."""
+        if _REST in self._works or self._is_waiting(_REST) or not self._has_worked:
+            return
+        self._has_worked = False
+        if self._has_removals or self.inbox.tables_with_arrivals():
+            self._has_removals = False
+            self._begin(_REST, self._finish_after(tuple(self._works.values())))
+
+    async def _finish_after(self, before: Collection[Work]) -> None:
         """Rows whose parents have arrived, and removals once there are new ones.
 
         Others that are listed are held, or have been refused: they are tried again with the next,
         and by the next reconcile.
         """
-        is_called_for = self._has_removals or self.inbox.tables_with_arrivals()
-        if not is_called_for or self._is_waiting(_REST):
-            return
-        if await self._succeeds(self.engine.apply_changes(()), table=_REST, name=_REST):
-            self._has_removals = False
+        if before:
+            await asyncio.wait(before)
+        if not await self._succeeds(self.engine.apply_changes(()), table=_REST, name=_REST):
+            self._has_removals = True
+
+    def _begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self._works[name] = asyncio.create_task(work)
+
+    async def _until_news(self) -> None:
+        """Until something is done, or it is time to look for wake-ups again."""
+        pause = asyncio.ensure_future(self.sleep(NOTICE_SECONDS))
+        try:
+            await asyncio.wait({pause, *self._works.values()}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pause.cancel()
+        for name, work in list(self._works.items()):
+            if work.done():
+                del self._works[name]
+                self._has_worked = True
+                work.result()
+
+    async def _end(self) -> None:
+        """What was begun is brought to its end, removals included."""
+        self._begin_rest()
+        while self._works:
+            await self._until_news()
+            self._begin_rest()
+
+    async def _give_up(self) -> None:
+        """Whatever is still in work after an error."""
+        for work in self._works.values():
+            work.cancel()
+        await asyncio.gather(*self._works.values(), return_exceptions=True)
+        self._works.clear()
 
     async def _succeeds(
         self, work: Awaitable[TableReport | Sequence[TableReport]], *, table: str, name: str
@@ -198,7 +271,8 @@ class LiveLoop:
             self._be_patient(name, table, error)
         else:
             self._patience.succeeded(name)
-            self._patience.succeeded(_EVERYTHING)
+            if not self._is_waiting(_EVERYTHING):  # else this had begun before the failure
+                self._patience.succeeded(_EVERYTHING)
             self._tell([done] if isinstance(done, TableReport) else done)
             return True
         return False

@@ -4,12 +4,12 @@ Belongs here: the order of one micro-batch. Pure. Does not belong here: storing 
 ledger) or doing the work (`live.py`, or a run that a sensor starts).
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dv_sync_pipeline.sync.wakeups import WakeUp, WakeUpKind
 
-__all__ = ["MicroBatch", "micro_batches", "waves"]
+__all__ = ["MicroBatch", "micro_batches"]
 
 _BRINGS_ROWS = frozenset({WakeUpKind.CREATE, WakeUpKind.PAIRS})
 """Kinds behind which a new row may be."""
@@ -49,21 +49,3 @@ def micro_batches(wake_ups: Iterable[WakeUp], *, order: Sequence[str]) -> list[M
         if wake_up.table in woken:
             woken[wake_up.table].append(wake_up)
     return [MicroBatch(table, tuple(some)) for table, some in woken.items() if some]
-
-
-def waves(
-    batches: Sequence[MicroBatch], *, parents_of: Callable[[str], Collection[str]]
-) -> list[list[MicroBatch]]:
-    """Groups of batches that may be done side by side, one group after the other.
-
-    A table comes after one that it looks up only where that one may bring rows; a row that is there
-    already can be pointed to, whatever else happens to it. `batches` are given parents first.
-    """
-    earliest: dict[str, int] = {}
-    """Table → the first wave in which its children may be done."""
-    groups: list[list[MicroBatch]] = [[] for _ in batches]
-    for batch in batches:
-        wave = max((earliest.get(parent, 0) for parent in parents_of(batch.table)), default=0)
-        groups[wave].append(batch)
-        earliest[batch.table] = wave + batch.may_bring_rows
-    return [group for group in groups if group]
