@@ -15,13 +15,15 @@ from pathlib import Path
 from uuid import uuid4
 
 import httpx
+import jwt
 import pytest
+import trustme
 import yaml
 
 from dv_sync_pipeline.cli.dagster_home import make_dagster_home
 from dv_sync_pipeline.cli.services import running_dagster, running_gateway
 from dv_sync_pipeline.emulator.process.launch import running_emulator
-from dv_sync_pipeline.emulator.process.users import ADMINISTRATOR, PIPELINE
+from dv_sync_pipeline.emulator.process.users import ADMINISTRATOR, PIPELINE, TENANT_ID
 from dv_sync_pipeline.sync.ledger import Ledger
 from dv_sync_pipeline_tests.world.conftest import DV_SYNC, find_free_port
 from dv_sync_pipeline_tests.worlds.canaries import find_traces, texts_below
@@ -30,6 +32,7 @@ from dv_sync_pipeline_tests.worlds.dagster_services import Ui
 pytestmark = pytest.mark.timeout(900)
 
 ADLON = "7eb682f1-ca75-4511-80d4-00155d2a68d1"
+OTHER_KINDS = ("certificate", "workload_identity", "managed_identity")
 ATTEMPTED_SECONDS_MAX = 240
 BEGINNING_OF_A_TOKEN = "eyJhbGciOiJIUzI1NiI"
 """Of every token that the emulator issues."""
@@ -57,6 +60,7 @@ class World:
         said: what was done → everything that it said.
         answers: delivery → the gateway's status.
         failed_runs: how many runs failed.
+        exit_codes: what was done → exit code, where it tells that it was really done.
 
     """
 
@@ -66,11 +70,17 @@ class World:
     said: dict = field(default_factory=dict)
     answers: dict = field(default_factory=dict)
     failed_runs: int = 0
+    exit_codes: dict = field(default_factory=dict)
 
     @property
     def sync_yaml(self):
         """The configuration; it names variables."""
         return self.folder / "sync.yaml"
+
+    @property
+    def secret_files(self):
+        """Outside of what is searched."""
+        return self.folder.with_name("secrets")
 
     @property
     def temporary(self):
@@ -135,8 +145,13 @@ def use_commands(world):
     """Every command that reads a secret, and mistakes that might repeat one."""
     wrong = canary("wrong-secret")
     world.canaries["wrong secret"] = wrong
+    gateway = ("--gateway-url", f"http://127.0.0.1:{closed_port()}/wake-ups")
+    world.exit_codes["provision --apply"] = world.dv_sync("provision", "--apply", *gateway)
     world.dv_sync("doctor")
     world.dv_sync("sync")
+    world.exit_codes["sync --mode changes"] = world.dv_sync(
+        "sync", "contoso_brand", "--mode", "changes"
+    )
     world.dv_sync("plan", "--json")
     world.dv_sync("verify", "contoso_hotel", "--json")
     world.dv_sync("provision", "--json")
@@ -150,6 +165,58 @@ def use_commands(world):
     ledgered = world.folder / "ledgered.yaml"
     ledgered.write_text(world.sync_yaml.read_text() + "ledger: ${LEDGER}\n")
     world.dv_sync("status", DV_SYNC_CONFIG=str(ledgered), LEDGER=address)
+
+
+def use_other_credentials(world):
+    """Each other kind, refused: what is refused is what might be repeated."""
+    header = canary("identity-header")
+    world.canaries["header of the managed identity"] = header
+    endpoint = {
+        "IDENTITY_ENDPOINT": f"http://127.0.0.1:{closed_port()}/msi/token",
+        "IDENTITY_HEADER": header,
+    }
+    document = yaml.safe_load(world.sync_yaml.read_text())
+    application = {"tenant_id": TENANT_ID, "client_id": PIPELINE.client_id}
+    for kind, proof in (
+        ("certificate", {**application, "certificate_file": certificate_file(world)}),
+        ("workload_identity", {**application, "token_file": token_file(world)}),
+        ("managed_identity", {}),
+    ):
+        for environment in document["environments"].values():
+            environment["credentials"] = [{"kind": kind, **proof}]
+        file = world.folder / f"{kind}.yaml"
+        file.write_text(yaml.safe_dump(document, sort_keys=False))
+        variables = {"DV_SYNC_CONFIG": str(file), **endpoint}
+        for command in (["doctor", "--json"], ["sync", "contoso_brand"]):
+            name = f"{command[0]} with {kind}"
+            world.exit_codes[name] = world.dv_sync(*command, **variables)
+
+
+def certificate_file(world):
+    """A certificate and its private key, of which every line is a secret."""
+    authority = trustme.CA()
+    pem = authority.issue_cert(
+        "pipeline.example", key_type=trustme.KeyType.RSA
+    ).private_key_and_cert_chain_pem.bytes()
+    key, _, _ = pem.decode().partition("-----END")
+    for number, line in enumerate(key.splitlines()[1:]):
+        world.canaries[f"line {number} of the private key"] = line
+    return secret_file(world, "pipeline.pem", pem)
+
+
+def token_file(world):
+    """A token of another identity provider, which nobody trusts."""
+    token = jwt.encode({"sub": "pipeline"}, canary("key-of-the-provider"), algorithm="HS256")
+    world.canaries["federated token"] = token
+    return secret_file(world, "token", token.encode())
+
+
+def secret_file(world, name, content):
+    """A file that somebody else has put there; it is not searched."""
+    file = world.secret_files / name
+    file.parent.mkdir(exist_ok=True, mode=0o700)
+    file.write_bytes(content)
+    return str(file)
 
 
 def use_gateway(world, url):
@@ -169,10 +236,13 @@ def use_gateway(world, url):
 
 
 def use_dagster(world, ui, ledger):
-    """A run that fails, the alert of it, and a channel that does not take it; a live run."""
+    """A run that fails, the alert of it, and a channel that does not take it; a live run.
+
+    The gateway has been woken, so the live run has something to do.
+    """
     world.failed_runs += ui.wait_for(ui.launch("reconcile_all")) == "FAILURE"
     deadline = time.monotonic() + ATTEMPTED_SECONDS_MAX
-    while not any(alert.attempts for alert in ledger.waiting_alerts()):
+    while not any(alert.attempts for alert in ledger.waiting_alerts()) or ledger.wake_ups(1):
         assert time.monotonic() < deadline
         time.sleep(0.5)
 
@@ -216,13 +286,16 @@ def world(tmp_path):
         world.canaries["any token"] = BEGINNING_OF_A_TOKEN
         configure(world, emulator)
         use_commands(world)
+        use_other_credentials(world)
         use_services(world)
     return world
 
 
 def open_to_others(world):
     """Path → mode of what others may read; what the test itself has made does not count."""
-    ours = {world.sync_yaml, world.folder / "ledgered.yaml", world.folder / "dataverse"}
+    ours = {*world.folder.glob("*.yaml"), world.folder / "dataverse"} - {
+        world.folder / "proposed.yaml"
+    }
     return {
         str(path.relative_to(world.folder)): oct(path.stat().st_mode & 0o777)
         for path in world.folder.rglob("*")
@@ -239,6 +312,12 @@ def test_nothing_that_is_written_holds_a_secret_or_can_be_read_by_others(world):
 
     assert {"right": 202, "wrong": 401, "none": 401, "in the query": 202} == world.answers
     assert world.failed_runs == 1
+    assert {
+        "provision --apply": 0,
+        "sync --mode changes": 0,
+        **{f"doctor with {kind}": 2 for kind in OTHER_KINDS},
+        **{f"sync with {kind}": 2 for kind in OTHER_KINDS},
+    } == world.exit_codes
     assert {"ledger.db", "runs.db", "schedules.db"} <= databases
     assert b"AADSTS7000215" in world.said["sync contoso_brand PRIMARY_DV_SYNC"]
     assert find_traces(world.canaries, world.written()) == set()
