@@ -108,7 +108,10 @@ async def _lead_with(
 
 @dataclass(slots=True)
 class LiveLog:
-    """Tells Dagster what the live path does, gathered for a second.
+    """Tells Dagster what the live path does: of one table a second, in turns.
+
+    To write a materialization takes Dagster some ten milliseconds in which nothing else is done, so
+    those of all tables at once would be felt by the changes that arrive meanwhile.
 
     Attributes:
         configuration: all of `sync.yaml`.
@@ -161,29 +164,33 @@ class LiveLog:
             self.context.log.error("%s: %s. Again in %.1f s", table, text, again_in_seconds)
 
     def breathed(self) -> None:
-        """Write what was gathered, unless something was written a moment ago."""
+        """Write of the table that has waited longest, unless something was written a moment ago."""
         if self._gathered and self.monotonic() >= self._quiet_until:
-            self.write()
+            self._write_next()
+            self._quiet_until = self.monotonic() + LOG_SECONDS
 
     def write(self) -> None:
-        """A materialization of each table that was touched."""
-        for report in self._gathered.values():
-            table = self.configuration.table(report.table)
-            names = names_of(self.configuration)
-            self.context.log_event(
-                dg.AssetMaterialization(
-                    names.secondary(table),
-                    description=describe_report(report),
-                    metadata={
-                        **record_of(report),
-                        **columns_of(table, report, names=names),
-                        "changed": _has_changed(report),
-                    },
-                )
+        """Everything that was gathered."""
+        while self._gathered:
+            self._write_next()
+
+    def _write_next(self) -> None:
+        """A materialization of one table that was touched."""
+        report = self._gathered.pop(next(iter(self._gathered)))
+        table = self.configuration.table(report.table)
+        names = names_of(self.configuration)
+        self.context.log_event(
+            dg.AssetMaterialization(
+                names.secondary(table),
+                description=describe_report(report),
+                metadata={
+                    **record_of(report),
+                    **columns_of(table, report, names=names),
+                    "changed": _has_changed(report),
+                },
             )
-            self._answer_checks(table, report)
-        self._gathered.clear()
-        self._quiet_until = self.monotonic() + LOG_SECONDS
+        )
+        self._answer_checks(table, report)
 
     def _answer_checks(self, table: TableConfiguration, report: TableReport) -> None:
         """Each at first, because Dagster forgets it with a new run, and whenever it changes."""

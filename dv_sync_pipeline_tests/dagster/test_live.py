@@ -164,11 +164,23 @@ def test_micro_batches_of_a_second_become_one_materialization(log, notes, clock)
     assert [("department_hotel", 2), ("department_hotel", 38)] == notes.materializations()
 
 
-def test_each_table_that_was_touched_is_shown(log, notes):
-    """In the order in which they were touched."""
+def test_tables_are_shown_in_turns(log, notes, clock):
+    """One a second, so that none of them keeps changes waiting for long; none is passed over."""
+    for _ in range(3):
+        log.applied(a_report("contoso_hotel", updated=1))
+        log.applied(a_report("contoso_room", updated=3))
+        clock[0] += 1.0
+        log.breathed()
+
+    shown = [("department_hotel", 1), ("contoso_room", 6), ("department_hotel", 2)]
+    assert shown == notes.materializations()
+
+
+def test_at_the_end_everything_is_shown(log, notes):
+    """In the order in which it was touched."""
     log.applied(a_report("contoso_hotel", updated=1))
     log.applied(a_report("contoso_room", updated=3))
-    log.breathed()
+    log.write()
 
     assert [("department_hotel", 1), ("contoso_room", 3)] == notes.materializations()
 
