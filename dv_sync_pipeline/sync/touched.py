@@ -4,7 +4,7 @@ Belongs here: what must be read of both sides and of the ledger to compare these
 reconcile would. It writes nothing anywhere. Does not belong here: why these rows (`changes.py`).
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -28,22 +28,42 @@ __all__ = ["Touched", "compare_touched", "frame_of_changes", "read_touched"]
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What the secondary shows of rows that were asked for.
+
+    Attributes:
+        ids: secondary ids of the rows that were asked for.
+        rows: those of them that are there, as they were answered.
+
+    """
+
+    ids: frozenset[str] = frozenset()
+    rows: tuple[Row, ...] = ()
+
+    def joined_with(self, other: "Shown") -> "Shown":
+        """Both; where a row stands in both, `other` has read it later."""
+        return Shown(self.ids | other.ids, (*self.rows, *other.rows))
+
+
+@dataclass(frozen=True, slots=True)
 class Touched:
     """Rows of one table to which something happened.
 
     Attributes:
         rows: those that the primary has and that meet the filter, as they are now.
         ids: of all of them; what does not stand in `rows` is gone.
+        shown: their counterparts that are known by link, where they were read at the same time.
 
     """
 
     rows: pl.DataFrame
     ids: frozenset[str]
+    shown: Shown = Shown()
 
     def joined_with(self, other: "Touched") -> "Touched":
         """Both; where a row stands in both, `other` has read it later."""
         rows = pl.concat([self.rows.filter(~pl.col(PRIMARY_ID).is_in(other.ids)), other.rows])
-        return Touched(rows, self.ids | other.ids)
+        return Touched(rows, self.ids | other.ids, self.shown.joined_with(other.shown))
 
 
 def frame_of_changes(task: TablePass, rows: Sequence[Row]) -> pl.DataFrame:
@@ -54,13 +74,22 @@ def frame_of_changes(task: TablePass, rows: Sequence[Row]) -> pl.DataFrame:
 
 
 async def read_touched(task: TablePass, ids: Collection[str]) -> Touched:
-    """Ask the primary for these rows."""
+    """Ask the primary for these rows, and at the same time the secondary for what is linked.
+
+    Both before anything is written, as if one after the other; but somebody waits for each answer.
+    """
     columns = columns_of_changes(task.mapping)
     schema = task.mapping.primary
-    rows = await task.primary.read_rows(
-        schema, sorted(ids), names_to_read(schema, columns), condition=task.mapping.filter
+    linked = frozenset(task.ledger.links_of(task.table, sorted(ids))[SECONDARY_ID])
+    ours, theirs = await together(
+        [
+            task.primary.read_rows(
+                schema, sorted(ids), names_to_read(schema, columns), condition=task.mapping.filter
+            ),
+            _read_linked(task, linked),
+        ]
     )
-    return Touched(frame_of_changes(task, rows), frozenset(ids))
+    return Touched(frame_of_changes(task, ours), frozenset(ids), Shown(linked, tuple(theirs)))
 
 
 async def compare_touched(task: TablePass, touched: Touched) -> tuple[Touched, Comparison]:
@@ -75,7 +104,7 @@ async def compare_touched(task: TablePass, touched: Touched) -> tuple[Touched, C
     parents = _Parents.of(task, touched)
     strangers, keys = _strangers(touched.rows, mapping, links, parents)
     ids = {*links[SECONDARY_ID], *strangers}
-    present = await _read_present(task, ids, keys)
+    present = await _read_present(task, ids, keys, shown=touched.shown)
     others = _linked_elsewhere(task, present, ids) - touched.ids
     if others:
         more = await read_touched(task, others)
@@ -128,20 +157,24 @@ def _keys(wanted: pl.DataFrame, mapping: TableMapping) -> list[dict[str, object]
 
 
 async def _read_present(
-    task: TablePass, ids: Iterable[str], keys: Sequence[Mapping[str, object]]
+    task: TablePass, ids: Collection[str], keys: Sequence[Mapping[str, object]], *, shown: Shown
 ) -> pl.DataFrame:
-    """What the secondary shows under these ids and keys."""
+    """What the secondary shows under these ids and keys; what it has shown is not asked again."""
     schema, columns = task.mapping.secondary, task.mapping.secondary_columns
-    names = names_to_read(schema, columns)
-    found = await together(
+    by_id, by_key = await together(
         [
-            task.secondary.read_rows(schema, sorted(ids), names),
-            task.secondary.read_rows_by_key(schema, keys, names),
+            _read_linked(task, {*ids} - shown.ids),
+            task.secondary.read_rows_by_key(schema, keys, names_to_read(schema, columns)),
         ]
     )
     where = f"{task.secondary.name}, table {schema.name}"
-    rows = frame_of_rows([row for some in found for row in some], columns, where=where)
+    rows = frame_of_rows([*shown.rows, *by_id, *by_key], columns, where=where)
     return rows.unique(SECONDARY_ID, keep="last", maintain_order=True)
+
+
+async def _read_linked(task: TablePass, ids: Collection[str]) -> list[Row]:
+    schema, columns = task.mapping.secondary, task.mapping.secondary_columns
+    return await task.secondary.read_rows(schema, sorted(ids), names_to_read(schema, columns))
 
 
 def _linked_elsewhere(task: TablePass, present: pl.DataFrame, ids: Collection[str]) -> set[str]:

@@ -236,9 +236,9 @@ def use_gateway(world, url):
 
 
 def use_dagster(world, ui, ledger):
-    """A run that fails, the alert of it, and a channel that does not take it; a live run.
+    """A run that fails, the alert of it, and a channel that does not take it.
 
-    The gateway has been woken, so the live run has something to do.
+    The gateway has been woken: whatever applies wake-ups has settled them in the end.
     """
     world.failed_runs += ui.wait_for(ui.launch("reconcile_all")) == "FAILURE"
     deadline = time.monotonic() + ATTEMPTED_SECONDS_MAX
