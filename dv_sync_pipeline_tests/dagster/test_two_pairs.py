@@ -66,7 +66,7 @@ def test_both_pairs_load_in_one_project(project):
     )
 
     assert of_north == of_south
-    assert ["_apply_changes", "_live", "_reconcile_all"] == of_north["jobs"]
+    assert ["_apply_changes", "_live", "_plan_all", "_reconcile_all"] == of_north["jobs"]
     assert {"_keep_live", "_nightly_reconciliation"} < set(of_north["instigators"])
     assert all(len(set(found)) == len(found) for kind, found in names.items() if kind != "assets")
     assert {kind: 2 * len(found) for kind, found in of_north.items()} == {

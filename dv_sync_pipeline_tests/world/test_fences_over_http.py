@@ -8,6 +8,7 @@ answers, stands in `unit/sync/test_fences.py`.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
@@ -361,7 +362,7 @@ def test_it_is_a_run_of_that_kind(story, kind):
 
 def test_the_fences_would_fall(story):
     """There is something behind each of them, and a touch is seen."""
-    before, after = story["live"]
+    before, after = deepcopy(story["live"])
     row = after.rows["contoso_hotel"][hotel_id(1)]
     own = after.rows["contoso_hotel"][OWN["contoso_hotel"]]
     fence = after.fences()
