@@ -14,7 +14,7 @@ import click
 
 from dv_sync_pipeline import config
 from dv_sync_pipeline.cli.environments_text import environments_of_variables, without_tables
-from dv_sync_pipeline.cli.output import counted, print_json_document
+from dv_sync_pipeline.cli.output import print_json_document
 from dv_sync_pipeline.cli.proposal_text import SCHEMA_FILE_NAME, write_proposal
 from dv_sync_pipeline.config import Environments
 from dv_sync_pipeline.config.json_schema import schema_text
@@ -22,6 +22,7 @@ from dv_sync_pipeline.errors import UsageError, WrongEnvironmentError
 from dv_sync_pipeline.sync.examination.subjects import Connect
 from dv_sync_pipeline.sync.proposal import Proposal, propose
 from dv_sync_pipeline.sync.survey import Survey, TablesWanted, survey
+from dv_sync_pipeline.wording import counted
 
 __all__ = ["Request", "initialize"]
 

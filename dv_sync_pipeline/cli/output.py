@@ -27,10 +27,10 @@ from dv_sync_pipeline.sync.report import (
     TableReport,
     TableVerdict,
 )
+from dv_sync_pipeline.wording import counted
 
 __all__ = [
     "console_for_people",
-    "counted",
     "parked_document",
     "print_approved",
     "print_dropped",
@@ -111,11 +111,6 @@ def _redacted(value: Any) -> Any:
             return [_redacted(item) for item in value]
         case _:
             return value
-
-
-def counted(count: int, what: str) -> str:
-    """The number before the words, which mark a plural by `[s]`."""
-    return f"{count:,} {what.replace('[s]', '' if count == 1 else 's')}"
 
 
 def print_lines(lines: Iterable[str]) -> None:

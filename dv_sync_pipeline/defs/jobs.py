@@ -1,6 +1,6 @@
 """Jobs: which assets run together."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -26,12 +26,11 @@ def build_reconcile_all(
 
     `tables` are the assets that have a mode. Dagster does not export the type of such a job.
     """
-    with_mode = list(tables)
-    return dg.define_asset_job(
+    return _build(
         names.of(RECONCILE_ALL),
-        selection=dg.AssetSelection.assets(*with_mode, *removals),
-        executor_def=dg.in_process_executor,
-        config=config_of_ops(with_mode, Mode.reconcile),
+        list(tables),
+        removals,
+        mode=Mode.reconcile,
         description="Compares every table of both environments and repairs the secondary, removals "
         "included.",
     )
@@ -41,12 +40,11 @@ def build_plan_all(
     tables: Iterable[dg.AssetKey], removals: Iterable[dg.AssetKey], *, names: Names
 ) -> Any:
     """Likewise as a dry run, so that a person finds it without typing anything."""
-    with_mode = list(tables)
-    return dg.define_asset_job(
+    return _build(
         names.of(PLAN_ALL),
-        selection=dg.AssetSelection.assets(*with_mode, *removals),
-        executor_def=dg.in_process_executor,
-        config=config_of_ops(with_mode, Mode.reconcile),
+        list(tables),
+        removals,
+        mode=Mode.reconcile,
         tags={DRY_RUN_TAG: "true"},
         description=f"Tells what {names.of(RECONCILE_ALL)} would change, row by row, and writes "
         "nothing.",
@@ -57,11 +55,29 @@ def build_apply_changes(
     tables: Iterable[dg.AssetKey], removals: Iterable[dg.AssetKey], *, names: Names
 ) -> Any:
     """Likewise for what changed; sensors choose the tables that it concerns."""
-    with_mode = list(tables)
-    return dg.define_asset_job(
+    return _build(
         names.of(APPLY_CHANGES),
-        selection=dg.AssetSelection.assets(*with_mode, *removals),
-        executor_def=dg.in_process_executor,
-        config=config_of_ops(with_mode, Mode.changes),
+        list(tables),
+        removals,
+        mode=Mode.changes,
         description="Applies what changed in the primary since last time, removals included.",
+    )
+
+
+def _build(
+    name: str,
+    tables: Sequence[dg.AssetKey],
+    removals: Iterable[dg.AssetKey],
+    *,
+    mode: Mode,
+    description: str,
+    tags: Mapping[str, str] | None = None,
+) -> Any:
+    return dg.define_asset_job(
+        name,
+        selection=dg.AssetSelection.assets(*tables, *removals),
+        executor_def=dg.in_process_executor,
+        config=config_of_ops(tables, mode),
+        tags=tags,
+        description=description,
     )

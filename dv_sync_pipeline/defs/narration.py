@@ -10,6 +10,7 @@ from datetime import datetime
 from dv_sync_pipeline.config import TableConfiguration
 from dv_sync_pipeline.defs.modes import Mode, RunConfig
 from dv_sync_pipeline.sync.report import DifferenceKind, TableReport
+from dv_sync_pipeline.wording import counted
 
 __all__ = [
     "describe_beginning",
@@ -78,8 +79,8 @@ def _removed(report: TableReport) -> str:
         return f"{report.table}: no row is known to be gone in the primary."
     removed = "would be removed" if report.dry_run else "removed"
     return (
-        f"{report.table}: {report.removed:,} of {_rows(report.read)} {removed} that are gone in "
-        f"the primary, in {report.seconds:,.1f} s."
+        f"{report.table}: {report.removed:,} of {counted(report.read, 'row[s]')} {removed} that "
+        f"are gone in the primary, in {report.seconds:,.1f} s."
     )
 
 
@@ -131,8 +132,8 @@ def _counts(report: TableReport, would: str) -> str:
     if report.mode == "changes" and not (report.read or report.reconcile_owed):
         return f"{report.title}: nothing has changed in the primary since last time."
     return (
-        f"{report.title}: read {_rows(report.read)} in {report.seconds:,.1f} s{_rate(report)}; "
-        f"{report.created:,} {would}created, {report.updated:,} {would}updated, "
+        f"{report.title}: read {counted(report.read, 'row[s]')} in {report.seconds:,.1f} s"
+        f"{_rate(report)}; {report.created:,} {would}created, {report.updated:,} {would}updated, "
         f"{report.equal:,} already equal."
     )
 
@@ -142,10 +143,6 @@ def _gone(report: TableReport) -> str:
     if would_go:
         return f"Rows gone in the primary, which the removals would remove: {would_go:,}."
     return _if_any(report.gone, f"Rows gone in the primary and still here: {report.gone:,}.")
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _rate(report: TableReport) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from dv_sync_pipeline.sync.values import VALUE_TYPES
 from dv_sync_pipeline.webapi.metadata import Column, TableSchema
+from dv_sync_pipeline.wording import counted
 
 __all__ = [
     "PRIMARY",
@@ -39,10 +40,6 @@ class Schemas:
     secondary_seen: TableSchema | None = None
 
 
-def _digits(precision: int) -> str:
-    return "1 digit after the point" if precision == 1 else f"{precision} digits after the point"
-
-
 def describe(column: Column) -> str:
     """What a column is, in words, as far as it matters for its values."""
     value_type = VALUE_TYPES.get(column.kind)
@@ -50,7 +47,9 @@ def describe(column: Column) -> str:
         value_type.family if value_type else column.kind.value,
         f"up to {column.max_length} characters" if column.max_length is not None else "",
         f"up to {column.max_kilobytes:,} kB" if column.max_kilobytes is not None else "",
-        _digits(column.precision) if column.precision is not None else "",
+        counted(column.precision, "digit[s] after the point")
+        if column.precision is not None
+        else "",
         f"behaving as {column.date_time_behavior}" if column.date_time_behavior else "",
         f"one of {numbers(column.options)}" if column.options else "",
         f"to {listed(column.targets)}" if column.targets else "",

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from dv_sync_pipeline.wording import counted
+
 if TYPE_CHECKING:  # the ledger keeps problems: at run time it imports this module
     from dv_sync_pipeline.sync.health import Health, TableHealth
 
@@ -131,7 +133,7 @@ def _old_token(table: "TableHealth", taken: datetime) -> Problem:
 def _waiting_changes(count: int) -> Problem:
     return Problem(
         "waiting changes",
-        f"{_rows(count)} changed in the primary and nobody looks at them",
+        f"{counted(count, 'row[s]')} changed in the primary and nobody looks at them",
         "They are stored and not lost. Neither a live run nor the sensor of wake-ups takes them.",
         "See in Dagster, under Automation, whether the daemon runs and its sensors are on",
     )
@@ -149,7 +151,7 @@ def _silent_live_run() -> Problem:
 def _parked_rows(table: "TableHealth") -> Problem:
     return Problem(
         f"parked rows: {table.table}",
-        f"{table.table}: {_rows(table.parked)} parked",
+        f"{table.table}: {counted(table.parked, 'row[s]')} parked",
         "The secondary refuses these rows, or they wait for a parent. All others are synchronized.",
         f"See who must do what: dv-sync parked list {table.table}",
         table=table.table,
@@ -159,7 +161,8 @@ def _parked_rows(table: "TableHealth") -> Problem:
 def _held_removals(table: "TableHealth") -> Problem:
     return Problem(
         f"held removals: {table.table}",
-        f"{table.table}: {_rows(table.held)} would be removed and wait for your approval",
+        f"{table.table}: {counted(table.held, 'row[s]')} would be removed and wait for your "
+        "approval",
         f"Nothing was removed: {table.held_because}. Should the primary have lost rows by mistake, "
         "restore them there first.",
         f"Look at the list, then approve it: dv-sync removals list {table.table}, "
@@ -203,7 +206,3 @@ def _expiring(name: str, expiry: datetime, now: datetime) -> Problem:
         "Create a new one in Entra, put it beside the old one in sync.yaml, then remove the old "
         "one",
     )
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"

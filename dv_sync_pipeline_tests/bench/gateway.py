@@ -6,7 +6,6 @@ process of its own that writes requests by hand, so that little of its own cost 
 """
 
 import asyncio
-import math
 import tempfile
 import time
 from collections import Counter
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 from rich.table import Table
 
+from dv_sync_pipeline_tests.bench.arrivals import percentile
 from dv_sync_pipeline_tests.worlds.gateway import (
     KEY,
     RunningGateway,
@@ -47,7 +47,7 @@ def measure() -> Table:
     table.add_row("deliveries", f"{count / load.lasted_seconds:,.0f} /s", "500 /s")
     for percent in (50, 95, 99, 100):
         limit = f"<= {MILLISECONDS_MAX} ms" if percent == 99 else "-"
-        table.add_row(f"p{percent}", f"{_percentile(load.seconds, percent) * 1000:.1f} ms", limit)
+        table.add_row(f"p{percent}", f"{percentile(load.seconds, percent) * 1000:.1f} ms", limit)
     table.add_row("processor", f"{processor * 100:.0f} % of a core", "-")
     table.add_row("rows waiting", f"{waiting:,}", f"{ROWS:,}")
     return table
@@ -134,8 +134,3 @@ def _request(number: int) -> bytes:
         f"x-dv-sync-key: {KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
-
-
-def _percentile(seconds: list[float], percent: int) -> float:
-    ordered = sorted(seconds)
-    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from dv_sync_pipeline_tests.world.conftest import DV_SYNC, find_free_port
+from dv_sync_pipeline_tests.world.conftest import DV_SYNC
 from dv_sync_pipeline_tests.worlds.dagster_services import Ui
 from dv_sync_pipeline_tests.worlds.judge import Environment
+from dv_sync_pipeline_tests.worlds.supervised import find_free_port
 
 CHROMIUM = Path("/usr/bin/chromium")
 PHONE = {"width": 390, "height": 844}

@@ -15,6 +15,7 @@ pytest.importorskip("playwright", reason="playwright is not installed: pip insta
 
 from dv_sync_pipeline_tests.browser.demo import (
     CHROMIUM,
+    DESK,
     PHONE,
     browser_page,
     running_demo,
@@ -254,6 +255,6 @@ def test_the_status_page_fits_a_phone(demo, page, picture):
     page.get_by_text("contoso_room").first.wait_for()
     picture(page, "status-page")
     width = page.evaluate("document.documentElement.scrollWidth")
-    page.set_viewport_size({"width": 1800, "height": 900})
+    page.set_viewport_size(DESK)
 
     assert width <= PHONE["width"]

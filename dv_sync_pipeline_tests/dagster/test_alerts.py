@@ -5,6 +5,7 @@ import pytest
 
 from dv_sync_pipeline.definitions import build_definitions
 from dv_sync_pipeline.errors import SchemaMismatchError
+from dv_sync_pipeline_tests.worlds.ended_runs import tell_how_it_ended
 from dv_sync_pipeline_tests.worlds.scripted_engine import ScriptedEngine, hotels_configuration
 
 
@@ -27,15 +28,8 @@ def told_about(tmp_path, instance, capsys):
         )
         job = definitions.resolve_job_def("reconcile_all")
         result = job.execute_in_process(instance=instance, raise_on_error=False)
-        (event,) = result.filter_events(lambda event: event.is_run_failure)
-        context = dg.build_run_status_sensor_context(
-            sensor_name="report_failed_runs",
-            dagster_instance=instance,
-            dagster_run=result.dagster_run,
-            dagster_event=event,
-        )
         capsys.readouterr()
-        definitions.resolve_sensor_def("report_failed_runs")(context.for_run_failure())
+        tell_how_it_ended(definitions.resolve_sensor_def("report_failed_runs"), result, instance)
         return capsys.readouterr().err.replace(result.run_id, "RUN")
 
     return fail_with

@@ -5,6 +5,7 @@ import pytest
 from dagster.components.testing import create_defs_folder_sandbox
 
 from dv_sync_pipeline import DataverseSync
+from dv_sync_pipeline_tests.worlds.ended_runs import tell_how_it_ended
 from dv_sync_pipeline_tests.worlds.judge import Judge
 from dv_sync_pipeline_tests.worlds.scripted_engine import SECRET, SYNC_YAML
 
@@ -128,15 +129,9 @@ def test_an_alert_is_raised_by_the_pair_whose_table_failed(project, failing, tol
         result = job.execute_in_process(
             instance=instance, asset_selection=[failing], raise_on_error=False
         )
-        (event,) = result.filter_events(lambda event: event.is_run_failure)
-        context = dg.build_run_status_sensor_context(
-            sensor_name="north_report_failed_runs",
-            dagster_instance=instance,
-            dagster_run=result.dagster_run,
-            dagster_event=event,
-        )
         capsys.readouterr()
-        project.resolve_sensor_def("north_report_failed_runs")(context.for_run_failure())
+        sensor = project.resolve_sensor_def("north_report_failed_runs")
+        tell_how_it_ended(sensor, result, instance)
 
     assert told == ("failed:" in capsys.readouterr().err)
 

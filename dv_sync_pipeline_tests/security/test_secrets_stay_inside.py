@@ -6,7 +6,6 @@ ledger, all of Dagster's databases, temporary files, command lines.
 """
 
 import os
-import socket
 import sqlite3
 import subprocess
 import time
@@ -25,9 +24,10 @@ from dv_sync_pipeline.cli.services import running_dagster, running_gateway
 from dv_sync_pipeline.emulator.process.launch import running_emulator
 from dv_sync_pipeline.emulator.process.users import ADMINISTRATOR, PIPELINE, TENANT_ID
 from dv_sync_pipeline.sync.ledger import Ledger
-from dv_sync_pipeline_tests.world.conftest import DV_SYNC, find_free_port
+from dv_sync_pipeline_tests.world.conftest import DV_SYNC
 from dv_sync_pipeline_tests.worlds.canaries import find_traces, texts_below
 from dv_sync_pipeline_tests.worlds.dagster_services import Ui
+from dv_sync_pipeline_tests.worlds.supervised import find_free_port
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -41,12 +41,6 @@ BEGINNING_OF_A_TOKEN = "eyJhbGciOiJIUzI1NiI"
 def canary(name):
     """Long enough for a key, and unlike anything else on this machine."""
     return f"CANARY-{name}-{uuid4().hex}"
-
-
-def closed_port():
-    """Nobody listens there."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 @dataclass
@@ -132,7 +126,7 @@ def configure(world, emulator):
     secrets = [canary("channel-user"), canary("channel-password"), canary("channel-path")]
     world.canaries |= {f"part {n} of the channel": each for n, each in enumerate(secrets)}
     user, password, path = secrets
-    world.variables["CHANNEL"] = f"json://{user}:{password}@127.0.0.1:{closed_port()}/{path}"
+    world.variables["CHANNEL"] = f"json://{user}:{password}@127.0.0.1:{find_free_port()}/{path}"
     document["alerts"] = {"channels": ["${CHANNEL}"]}
     document["state"] = "state"
     for table in document["tables"]:
@@ -145,7 +139,7 @@ def use_commands(world):
     """Every command that reads a secret, and mistakes that might repeat one."""
     wrong = canary("wrong-secret")
     world.canaries["wrong secret"] = wrong
-    gateway = ("--gateway-url", f"http://127.0.0.1:{closed_port()}/wake-ups")
+    gateway = ("--gateway-url", f"http://127.0.0.1:{find_free_port()}/wake-ups")
     world.exit_codes["provision --apply"] = world.dv_sync("provision", "--apply", *gateway)
     world.dv_sync("doctor")
     world.dv_sync("sync")
@@ -161,7 +155,7 @@ def use_commands(world):
     world.dv_sync("doctor", "--json", SECONDARY_DV_SYNC=wrong)
     password = canary("ledger-password")
     world.canaries["password of the ledger"] = password
-    address = f"postgresql+psycopg://dv_sync:{password}@127.0.0.1:{closed_port()}/dv_sync"
+    address = f"postgresql+psycopg://dv_sync:{password}@127.0.0.1:{find_free_port()}/dv_sync"
     ledgered = world.folder / "ledgered.yaml"
     ledgered.write_text(world.sync_yaml.read_text() + "ledger: ${LEDGER}\n")
     world.dv_sync("status", DV_SYNC_CONFIG=str(ledgered), LEDGER=address)
@@ -172,7 +166,7 @@ def use_other_credentials(world):
     header = canary("identity-header")
     world.canaries["header of the managed identity"] = header
     endpoint = {
-        "IDENTITY_ENDPOINT": f"http://127.0.0.1:{closed_port()}/msi/token",
+        "IDENTITY_ENDPOINT": f"http://127.0.0.1:{find_free_port()}/msi/token",
         "IDENTITY_HEADER": header,
     }
     document = yaml.safe_load(world.sync_yaml.read_text())

@@ -20,6 +20,7 @@ from dv_sync_pipeline.emulator.process.launch import running_emulator
 from dv_sync_pipeline_tests.worlds.hand_made import copied_pair, provisioned_pair
 from dv_sync_pipeline_tests.worlds.judge import Judge
 from dv_sync_pipeline_tests.worlds.patient import Patient
+from dv_sync_pipeline_tests.worlds.supervised import find_free_port
 
 ROOMS = 4000
 DV_SYNC = [sys.executable, "-c", "from dv_sync_pipeline.cli import main; main()"]
@@ -119,12 +120,6 @@ def free_port():
 def another_free_port():
     """Another one."""
     return find_free_port()
-
-
-def find_free_port():
-    """The system gives a port away again only after many others."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

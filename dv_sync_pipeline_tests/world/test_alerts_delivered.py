@@ -1,9 +1,7 @@
 """Alerts reach a mail server and a web address; what is down gets them later."""
 
 import json
-import socket
 import threading
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -20,6 +18,7 @@ from dv_sync_pipeline.defs.alerts import AlertDesk
 from dv_sync_pipeline.errors import ConfigurationError, SchemaMismatchError, UnreachableError
 from dv_sync_pipeline.sync.ledger import Ledger
 from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow
+from dv_sync_pipeline_tests.worlds.ended_runs import tell_how_it_ended
 from dv_sync_pipeline_tests.worlds.scripted_engine import (
     MOMENT,
     SECRET,
@@ -27,7 +26,6 @@ from dv_sync_pipeline_tests.worlds.scripted_engine import (
     ScriptedEngine,
 )
 
-ENDS = {dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_SUCCESS}
 UI = "https://dagster.contoso.example"
 PARKED = [
     ParkedRow("contoso_room", str(n), f"1{n}", ParkedReason.VALUE_TOO_LONG, "", "", MOMENT, 1)
@@ -48,14 +46,6 @@ class MailBox(Message):
         part = message if not message.is_multipart() else message.get_payload(0)
         text = part.get_payload(decode=True).decode("utf-8")
         self.mails.append((message["Subject"], text))
-
-
-@pytest.fixture
-def free_port():
-    """Nobody listens there yet."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
@@ -139,16 +129,9 @@ class World:
         """One run of all tables, and the tick of the sensor that sees how it ended."""
         job = self.definitions.resolve_job_def("reconcile_all")
         result = job.execute_in_process(instance=self.instance, raise_on_error=False)
-        (event,) = result.filter_events(lambda each: each.event_type in ENDS)
         name = "report_recovered_runs" if result.success else "report_failed_runs"
-        context = dg.build_run_status_sensor_context(
-            sensor_name=name,
-            dagster_instance=self.instance,
-            dagster_run=result.dagster_run,
-            dagster_event=event,
-        )
         sensor = self.definitions.resolve_sensor_def(name)
-        sensor(context if result.success else context.for_run_failure())
+        tell_how_it_ended(sensor, result, self.instance)
         return result.run_id
 
     def park(self, rows):

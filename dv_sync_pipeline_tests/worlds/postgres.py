@@ -8,7 +8,6 @@ import getpass
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +19,8 @@ from pathlib import Path
 
 import psycopg
 import sqlalchemy as sa
+
+from dv_sync_pipeline_tests.worlds.supervised import find_free_port
 
 PASSWORD = "only-for-tests-of-this-machine"
 USER = "dv_sync"
@@ -117,7 +118,7 @@ def _make_cluster(programs: Path, folder: Path, user: str) -> None:
 
 @contextmanager
 def _server(programs: Path, folder: Path, user: str) -> Iterator[Postgres]:
-    server = Postgres(_free_port())
+    server = Postgres(find_free_port())
     settings = {
         "listen_addresses": HOST,
         "port": server.port,
@@ -156,8 +157,3 @@ def _wait_for(server: Postgres, process: "subprocess.Popen[bytes]", log: Path) -
             time.sleep(0.05)
         else:
             return
-
-
-def _free_port() -> int:
-    with socket.create_server((HOST, 0)) as probe:
-        return probe.getsockname()[1]
