@@ -1,6 +1,6 @@
 """Which run a sensor starts for what it found, and when it rather waits.
 
-Belongs here: one run in the queue at a time, the same find only once, a failed run again after a
+Belongs here: few runs in the queue at a time, the same find only once, a failed run again after a
 while. Does not belong here: finding something (`change_sensors.py`).
 """
 
@@ -25,9 +25,14 @@ FOUND_TAG = "dv_sync/found"
 
 _NOT_BEGUN = (Status.NOT_STARTED, Status.QUEUED, Status.STARTING)
 _UNFINISHED = (*_NOT_BEGUN, Status.STARTED, Status.CANCELING)
-_HOLDING_BACK = {APPLY_CHANGES: _NOT_BEGUN, RECONCILE_ALL: _UNFINISHED}
-"""Job → which runs of it hold back another one. A run of changes that has not begun takes along
-what came meanwhile; one that has begun may have looked already, and two of them do no harm."""
+_RUNS_MAX = {APPLY_CHANGES: (2, _NOT_BEGUN), RECONCILE_ALL: (1, _UNFINISHED)}
+"""Job → so many of its runs in these states hold back another one.
+
+A run of changes looks for wake-ups when it begins, and takes about as long to begin as there is
+between two looks of the sensors. So a second one gets ready meanwhile: with one at a time, what
+comes when it has begun would wait for every other look (measured: ten seconds instead of five). A
+third would only keep the processors from the first two.
+"""
 
 _FORGOTTEN = timedelta(minutes=10)
 """A run that has not ended after so long holds nothing back: its process may have been killed."""
@@ -74,8 +79,8 @@ def request(
     ended and the find is still there, it has failed, and another one follows after a while.
     """
     now, job = datetime.now(tz=UTC), names_of(configuration).of(find.job)
-    if _is_held_back(job, _HOLDING_BACK[find.job], instance, now):
-        return dg.SkipReason(f"{find.because}; another run of {job} comes first.")
+    if _is_held_back(job, *_RUNS_MAX[find.job], instance=instance, now=now):
+        return dg.SkipReason(f"{find.because}; earlier runs of {job} come first.")
     earlier = dg.RunsFilter(job_name=job, tags={FOUND_TAG: find.digest})
     attempts = instance.get_run_records(earlier)
     if attempts and now < _due_again(attempts[0], attempts=len(attempts)):
@@ -90,10 +95,15 @@ def request(
 
 
 def _is_held_back(
-    job: str, statuses: Sequence[Status], instance: dg.DagsterInstance, now: datetime
+    job: str,
+    runs_max: int,
+    statuses: Sequence[Status],
+    *,
+    instance: dg.DagsterInstance,
+    now: datetime,
 ) -> bool:
     others = dg.RunsFilter(job_name=job, statuses=statuses, created_after=now - _FORGOTTEN)
-    return bool(instance.get_run_records(others, limit=1))
+    return len(instance.get_run_records(others, limit=runs_max)) == runs_max
 
 
 def _due_again(last: dg.RunRecord, *, attempts: int) -> datetime:

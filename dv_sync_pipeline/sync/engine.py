@@ -6,14 +6,19 @@ tables, the links that parents have or would get. Does not belong here: any step
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import polars as pl
 
 from dv_sync_pipeline.config import Configuration, EnvironmentConfiguration, TableConfiguration
-from dv_sync_pipeline.errors import DvSyncError, TableError, WrongEnvironmentError
+from dv_sync_pipeline.errors import (
+    DvSyncError,
+    SchemaMismatchError,
+    TableError,
+    WrongEnvironmentError,
+)
 from dv_sync_pipeline.sync.changes import follow_changes, reread_rows
 from dv_sync_pipeline.sync.comparison import (
     Clock,
@@ -33,7 +38,7 @@ from dv_sync_pipeline.sync.news import news_of
 from dv_sync_pipeline.sync.ordering import in_dependency_order
 from dv_sync_pipeline.sync.reconcile import plan, plan_removals, reconcile, remove_gone
 from dv_sync_pipeline.sync.recording import recorded
-from dv_sync_pipeline.sync.remembering import Remembered
+from dv_sync_pipeline.sync.remembering import KEPT, Remembered
 from dv_sync_pipeline.sync.report import (
     ParkedReason,
     Progress,
@@ -155,6 +160,7 @@ class Engine:
         report = await reconcile(task, await self._feed(table))
         for environment, schema in self._schemas_of(task.mapping):
             self.ledger.remember_schema(environment.name, schema)
+            self.ledger.remember_description(environment.name, schema, now=self.clock())
         return report
 
     def reconcile_owed(self, table: str) -> str:
@@ -409,14 +415,19 @@ class Engine:
         try:
             yield
         except DvSyncError:
-            self._lately.forget()
+            self._forget()
             raise
 
     def _reconsidered(self, report: TableReport) -> TableReport:
         """A refusal that says nothing of a row may come of a table that looks otherwise by now."""
         if any(row.reason is ParkedReason.REFUSED for row in report.parked_rows):
-            self._lately.forget()
+            self._forget()
         return report
+
+    def _forget(self) -> None:
+        """Here, and for every other process."""
+        self._lately.forget()
+        self.ledger.forget_descriptions()
 
     async def _pass(
         self,
@@ -427,7 +438,10 @@ class Engine:
     ) -> TablePass:
         self._lately.forget()
         turns = self._turns(table)
-        mapping = part(await self._agree_lately(table))
+        settings = self.configuration.table(table)
+        mapping = part(
+            await self._lately.recall(("mapping", table), lambda: self._agree_anew(settings))
+        )
         parent_links = {parent: await self._links(parent, links) for parent in mapping.parents}
         return self._task(mapping, parent_links, progress, turns)
 
@@ -465,9 +479,27 @@ class Engine:
         return [(self.primary, mapping.primary), (self.secondary, mapping.secondary)]
 
     async def _agree(self, table: TableConfiguration) -> TableMapping:
+        """By what any process was told a moment ago, unless that does not fit `sync.yaml`."""
+        since = self.clock() - KEPT
+        primary = self.ledger.description(self.primary.name, table.table, since=since)
+        secondary = self.ledger.description(self.secondary.name, table.target, since=since)
+        if primary and secondary:
+            with suppress(SchemaMismatchError):  # It may fit by now: whoever asks is told so.
+                return self._agree_on(table, primary, secondary)
+        mapping = await self._agree_anew(table)
+        for environment, schema in self._schemas_of(mapping):
+            self.ledger.remember_description(environment.name, schema, now=self.clock())
+        return mapping
+
+    async def _agree_anew(self, table: TableConfiguration) -> TableMapping:
         primary, secondary = await together(
             [self.primary.describe(table.table), self.secondary.describe(table.target)]
         )
+        return self._agree_on(table, primary, secondary)
+
+    def _agree_on(
+        self, table: TableConfiguration, primary: TableSchema, secondary: TableSchema
+    ) -> TableMapping:
         return agree(
             table,
             schemas=Schemas(

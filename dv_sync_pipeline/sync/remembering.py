@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 
 from dv_sync_pipeline.sync.turns import Clock
 
-__all__ = ["Remembered"]
+__all__ = ["KEPT", "Remembered"]
 
-_KEPT = timedelta(minutes=5)
+KEPT = timedelta(minutes=5)
+"""How old an answer may be that is kept or, by way of the ledger, taken over from others."""
 
 _Answer = TypeVar("_Answer")
 
@@ -33,7 +34,7 @@ class Remembered:
         """The answer given some minutes ago at most, else a new one."""
         now = self.clock()
         known = self._answers.get(question)
-        if known is None or now - known[0] > _KEPT:
+        if known is None or now - known[0] > KEPT:
             known = self._answers[question] = (now, await ask())
         answer: _Answer = known[1]
         return answer

@@ -150,11 +150,13 @@ def test_a_row_that_is_woken_again_has_another_run_key(world):
     assert first.run_key != only_request(world.tick("follow_wake_ups")).run_key
 
 
-def test_a_run_that_has_not_begun_takes_along_what_comes_meanwhile(world):
-    """It looks for wake-ups when it begins."""
+def test_runs_that_have_not_begun_take_along_what_comes_meanwhile(world):
+    """They look for wake-ups when they begin; while one begins, another one gets ready."""
     world.wake("contoso_room")
     world.run(only_request(world.tick("follow_wake_ups")), Status.NOT_STARTED)
     world.wake("contoso_hotel")
+    world.run(only_request(world.tick("follow_wake_ups")), Status.NOT_STARTED)
+    world.wake("contoso_room")
 
     assert [] == world.tick("follow_wake_ups").run_requests
 

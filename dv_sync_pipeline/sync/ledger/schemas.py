@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from dv_sync_pipeline.sync.ledger.database import METADATA, Database
 from dv_sync_pipeline.webapi.metadata import TableSchema
 
-__all__ = ["SeenSchemas"]
+__all__ = ["SeenSchemas", "schema_of", "text_of"]
 
 _schemas = sa.Table(
     "schemas",
@@ -31,19 +31,26 @@ class SeenSchemas(Database):
                     _schemas.c.environment == environment, _schemas.c.table_name == table
                 )
             )
-        if text is None:
-            return None
-        try:
-            return msgspec.json.decode(text, type=TableSchema)
-        except msgspec.ValidationError:
-            return None
+        return None if text is None else schema_of(text)
 
     def remember_schema(self, environment: str, schema: TableSchema) -> None:
         """Store the schema, in place of the one before."""
         if self.schema_seen(environment, schema.name) == schema:
             return
         name = {"environment": environment, "table_name": schema.name}
-        text = msgspec.json.encode(schema).decode()
         with self.transaction() as connection:
             connection.execute(_schemas.delete().filter_by(**name))
-            connection.execute(_schemas.insert().values(**name, schema=text))
+            connection.execute(_schemas.insert().values(**name, schema=text_of(schema)))
+
+
+def text_of(schema: TableSchema) -> str:
+    """The schema as a ledger keeps it."""
+    return msgspec.json.encode(schema).decode()
+
+
+def schema_of(text: str) -> TableSchema | None:
+    """What was kept; None if a version unlike ours has done so."""
+    try:
+        return msgspec.json.decode(text, type=TableSchema)
+    except msgspec.ValidationError:
+        return None
