@@ -3,6 +3,8 @@
 One that is ended by Ctrl-C or SIGTERM (`timeout`, an init system) ends what it has started.
 """
 
+import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -22,15 +24,22 @@ from dv_sync_pipeline_tests.bench import (
 
 BENCHMARKS: Mapping[str, Callable[[Sequence[str]], Table]] = {
     "burst": burst.measure,
-    "changes": lambda counts: changes.measure([int(count) for count in counts] or [1, 50, 10_000]),
+    "changes": lambda counts: changes.measure(_numbers("changes", counts) or [1, 50, 10_000]),
     "chaos": chaos.measure,
     "emulator": lambda _arguments: emulator.measure(),
     "gateway": lambda _arguments: gateway.measure(),
     "latency": latency.measure,
     "reconcile": lambda sizes: reconcile.measure(
-        [int(size) for size in sizes] or [10_000, 100_000, 1_000_000]
+        _numbers("reconcile", sizes) or [10_000, 100_000, 1_000_000]
     ),
 }
+
+
+def _numbers(benchmark: str, arguments: Sequence[str]) -> list[int]:
+    parser = argparse.ArgumentParser(prog=f"bench {benchmark}")
+    parser.add_argument("rows", type=int, nargs="*", help="how many, one measurement for each")
+    numbers: list[int] = parser.parse_args(arguments).rows
+    return numbers
 
 
 INTERRUPTED = 130
@@ -43,6 +52,8 @@ def main(arguments: Sequence[str]) -> int:
     if benchmark is None:
         sys.stderr.write(f"Usage: python -m dv_sync_pipeline_tests.bench {'|'.join(BENCHMARKS)}\n")
         return 2
+    # Else each process that is measured would compile everything anew, as nobody's does.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
         with interruptible():
             table = benchmark(arguments[1:])
