@@ -19,7 +19,9 @@ from dv_sync_pipeline.defs.alerts import (
     reasons_of,
 )
 from dv_sync_pipeline.defs.looks import minimum_interval
+from dv_sync_pipeline.defs.modes import is_dry
 from dv_sync_pipeline.defs.names import names_of
+from dv_sync_pipeline.defs.recoveries import Recoveries
 
 __all__ = ["Watch", "build_alert_sensors"]
 
@@ -89,9 +91,16 @@ def _build_report_failed_runs(configuration: Configuration) -> dg.SensorDefiniti
             return
         reasons = reasons_of(failures)
         context.log.error(describe_failed_run(run, reasons))
+        if is_dry(run):
+            return  # who has asked for a plan looks at the run; nothing is amiss with the rows
         problem = failed_run(run, reasons, ui_url=configuration.alerts.ui_url)
         with AlertDesk.opened(configuration, clock=_utc_now) as desk:
-            desk.settle([problem], scope=_scope(run))
+            recoveries = Recoveries(configuration, context.instance, desk.ledger.failed_steps())
+            desk.settle_run(
+                problem,
+                failed=recoveries.failed_in(run, failures),
+                made_good=recoveries.made_good_by(run),
+            )
 
     return report_failed_runs
 
@@ -101,18 +110,14 @@ def _build_report_recovered_runs(configuration: Configuration) -> dg.SensorDefin
         name=names_of(configuration).of("report_recovered_runs"),
         run_status=dg.DagsterRunStatus.SUCCESS,
         default_status=_RUNNING,
-        description="Tells that a job which had failed has succeeded.",
+        description="Tells that all that had failed in a run has been done.",
     )
     def report_recovered_runs(context: dg.RunStatusSensorContext) -> None:
         with AlertDesk.opened(configuration, clock=_utc_now) as desk:
-            _log(context, desk.settle([], scope=_scope(context.dagster_run)))
+            recoveries = Recoveries(configuration, context.instance, desk.ledger.failed_steps())
+            _log(context, desk.settle_run(made_good=recoveries.made_good_by(context.dagster_run)))
 
     return report_recovered_runs
-
-
-def _scope(run: dg.DagsterRun) -> str:
-    """A job fails and recovers as a whole."""
-    return f"runs of {run.job_name}"
 
 
 def _build_watch_tables(configuration: Configuration) -> dg.SensorDefinition:

@@ -5,7 +5,7 @@ is due. Does not belong here: which state of a table is a problem (`sync/problem
 sensors themselves (`alert_sensors.py`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -19,6 +19,7 @@ from dv_sync_pipeline.redact import redact
 from dv_sync_pipeline.sync.comparison import Clock
 from dv_sync_pipeline.sync.health import health
 from dv_sync_pipeline.sync.ledger import Ledger
+from dv_sync_pipeline.sync.ledger.outbox import FailedStep
 from dv_sync_pipeline.sync.problems import (
     Problem,
     Thresholds,
@@ -58,14 +59,33 @@ class AlertDesk:
 
     def settle(self, problems: Sequence[Problem], *, scope: str) -> list[str]:
         """Let these be all problems of the scope; a line for each that is new or over."""
-        addresses = self.configuration.alerts.channels
-        new, over = self.ledger.settle_problems(
-            problems,
-            scope=scope,
-            channels=[channel_id(address.get_secret_value()) for address in addresses],
-            now=self.clock(),
+        return _lines(
+            *self.ledger.settle_problems(
+                problems, scope=scope, channels=self._channels(), now=self.clock()
+            )
         )
-        return [*(each.title for each in new), *(f"Over: {title}" for title in over)]
+
+    def settle_run(
+        self,
+        problem: Problem | None = None,
+        *,
+        failed: Collection[FailedStep] = (),
+        made_good: Collection[FailedStep] = (),
+    ) -> list[str]:
+        """Let a run have ended like this; a line for each failed run that is new or over."""
+        return _lines(
+            *self.ledger.settle_run(
+                problem,
+                failed=failed,
+                made_good=made_good,
+                channels=self._channels(),
+                now=self.clock(),
+            )
+        )
+
+    def _channels(self) -> list[str]:
+        addresses = self.configuration.alerts.channels
+        return [channel_id(address.get_secret_value()) for address in addresses]
 
     def look(self) -> list[str]:
         """Every problem that can be seen from here; a line for each that is new or over."""
@@ -122,6 +142,10 @@ class AlertDesk:
         return delivered, list(silent.values())
 
 
+def _lines(new: Sequence[Problem], over: Sequence[str]) -> list[str]:
+    return [*(each.title for each in new), *(f"Over: {title}" for title in over)]
+
+
 def concerns_us(
     run: dg.DagsterRun, configuration: Configuration, step_failures: Sequence[dg.DagsterEvent]
 ) -> bool:
@@ -141,10 +165,10 @@ def concerns_us(
 
 
 def failed_run(run: dg.DagsterRun, reasons: Sequence[str], *, ui_url: str) -> Problem:
-    """A failed run; the same as before when the same steps failed."""
+    """A failed run, and where to look at it."""
     steps = sorted(reason.partition(":")[0] for reason in reasons)
     return Problem(
-        name=f"failed run: {run.job_name}: {', '.join(steps)}"[:200],
+        name=f"failed run: {run.run_id}",
         title=redact(f"A run of {run.job_name} failed" + _in_steps(steps)),
         meaning=redact("\n".join(["What could be done was done. The reasons:", *reasons])),
         mend="Mend what the reasons name; the next run does what is left to do.",

@@ -18,7 +18,7 @@ from dv_sync_pipeline.config import Configuration, TableConfiguration
 from dv_sync_pipeline.defs.checks import answers_of_checks, evaluation_of
 from dv_sync_pipeline.defs.failures import failure
 from dv_sync_pipeline.defs.lineage import columns_of
-from dv_sync_pipeline.defs.names import LIVE, SYNCHRONIZER, names_of
+from dv_sync_pipeline.defs.names import FOLLOW_CHANGES, LIVE, SYNCHRONIZER, names_of
 from dv_sync_pipeline.defs.narration import describe_report
 from dv_sync_pipeline.defs.record import record_of
 from dv_sync_pipeline.defs.resources import Synchronizer, run_to_the_end, synchronizer_of
@@ -44,7 +44,7 @@ def build_live_job(configuration: Configuration) -> dg.JobDefinition:
     minutes, names = configuration.live.max_minutes, names_of(configuration)
 
     @dg.op(
-        name=names.of("follow_changes"),
+        name=names.of(FOLLOW_CHANGES),
         description="Applies changes in micro-batches until another run takes over.",
         required_resource_keys={names.of(SYNCHRONIZER)},
     )

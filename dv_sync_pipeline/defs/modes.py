@@ -22,11 +22,16 @@ __all__ = [
     "StepConfig",
     "config_of_ops",
     "heeding_the_run",
+    "is_dry",
     "work_of",
 ]
 
 DRY_RUN_TAG = "dv_sync/dry_run"
-"""A run that bears it writes nothing, whatever its steps are told."""
+"""A run that bears it writes nothing, whatever its steps are told.
+
+Every dry run bears it as soon as its first step begins: so the list of runs can tell it, and so can
+what looks at a run later.
+"""
 
 
 class Mode(Enum):
@@ -113,8 +118,16 @@ def heeding_the_run(config: _Config, context: dg.AssetExecutionContext) -> _Conf
 
     A plan for the tables beside real removals is what nobody means, and what nobody can undo.
     """
-    is_dry = DRY_RUN_TAG in context.run.tags or _any_step_is_dry(context)
-    return config.model_copy(update={"dry_run": True}) if is_dry else config
+    if not is_dry(context.run):
+        if not _any_step_is_dry(context):
+            return config
+        context.instance.add_run_tags(context.run.run_id, {DRY_RUN_TAG: "true"})
+    return config.model_copy(update={"dry_run": True})
+
+
+def is_dry(run: dg.DagsterRun) -> bool:
+    """Whether the run, which has begun, writes nothing."""
+    return DRY_RUN_TAG in run.tags
 
 
 def _any_step_is_dry(context: dg.AssetExecutionContext) -> bool:

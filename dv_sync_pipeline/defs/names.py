@@ -13,6 +13,7 @@ from dv_sync_pipeline.config import Configuration, TableConfiguration
 
 __all__ = [
     "APPLY_CHANGES",
+    "FOLLOW_CHANGES",
     "LIVE",
     "PLAN_ALL",
     "POOL",
@@ -26,6 +27,8 @@ RECONCILE_ALL = "reconcile_all"
 PLAN_ALL = "plan_all"
 APPLY_CHANGES = "apply_changes"
 LIVE = "live"
+FOLLOW_CHANGES = "follow_changes"
+"""The one operation of the job `live`."""
 SYNCHRONIZER = "synchronizer"
 POOL = "dv_sync_secondary"
 """What every step that writes to the secondary takes a slot of; `dagster.yaml` says how many there
@@ -78,3 +81,8 @@ class Names:
     def written(self, table: TableConfiguration) -> frozenset[dg.AssetKey]:
         """Every asset that a table may have, but for the one that stands for the primary's."""
         return frozenset([self.secondary(table), self.deferred(table), self.removals(table)])
+
+    def steps(self, configuration: Configuration) -> frozenset[str]:
+        """The keys of every step that a run of ours may have."""
+        assets = {key for table in configuration.tables for key in self.written(table)}
+        return frozenset([self.of(FOLLOW_CHANGES), *(key.to_python_identifier() for key in assets)])

@@ -11,6 +11,7 @@ from dv_sync_pipeline.defs.live import LiveLog
 from dv_sync_pipeline.errors import LedgerError, TableError
 from dv_sync_pipeline.sync.ledger import Leader, Ledger
 from dv_sync_pipeline.sync.wakeups import WakeUp, WakeUpKind
+from dv_sync_pipeline_tests.worlds.ended_runs import tell_how_it_ended
 from dv_sync_pipeline_tests.worlds.scripted_engine import (
     MOMENT,
     SECRET,
@@ -39,18 +40,24 @@ def ledger(configuration):
 
 
 @pytest.fixture
-def run(configuration, monkeypatch):
+def instance():
+    """A Dagster that forgets."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def run(configuration, instance, monkeypatch):
     """Runs the job on a scripted engine, to its end."""
     monkeypatch.setattr("dv_sync_pipeline.sync.leadership.GRACE", timedelta(0))
     monkeypatch.setattr("dv_sync_pipeline.sync.leadership.WAIT", timedelta(seconds=SECONDS))
-    with dg.DagsterInstance.ephemeral() as instance:
 
-        def run_job(engine):
-            definitions = build_definitions(configuration=configuration, open_engine=engine.open)
-            job = definitions.resolve_job_def("live")
-            return job.execute_in_process(instance=instance, raise_on_error=False)
+    def run_job(engine):
+        definitions = build_definitions(configuration=configuration, open_engine=engine.open)
+        job = definitions.resolve_job_def("live")
+        return job.execute_in_process(instance=instance, raise_on_error=False)
 
-        yield run_job
+    return run_job
 
 
 def test_what_a_webhook_told_of_is_applied_and_shown_with_its_table(run, ledger):
@@ -101,6 +108,21 @@ def test_what_could_do_harm_fails_the_run(run):
     (failure,) = result.filter_events(lambda event: event.is_step_failure)
 
     assert "damaged. Restore it" == failure.step_failure_data.user_failure_data.description
+
+
+def test_the_alert_of_a_failed_live_run_is_over_when_another_one_has_done_its_time(
+    run, configuration, instance, ledger
+):
+    """It is no step of any table."""
+    definitions = build_definitions(configuration=configuration, open_engine=ScriptedEngine().open)
+    failed = run(ScriptedEngine({"changes of contoso_hotel": LedgerError("damaged")}))
+    tell_how_it_ended(definitions.resolve_sensor_def("report_failed_runs"), failed, instance)
+    before = [title for title, *_ in ledger.open_problems()]
+    well = run(ScriptedEngine())
+    tell_how_it_ended(definitions.resolve_sensor_def("report_recovered_runs"), well, instance)
+
+    assert before == ["A run of live failed: follow_changes"]
+    assert ledger.open_problems() == []
 
 
 class Notes:

@@ -15,7 +15,7 @@ def tell_how_it_ended(
     context = dg.build_run_status_sensor_context(
         sensor_name=sensor.name,
         dagster_instance=instance,
-        dagster_run=result.dagster_run,
+        dagster_run=instance.get_run_by_id(result.run_id),
         dagster_event=event,
     )
     sensor(context if result.success else context.for_run_failure())

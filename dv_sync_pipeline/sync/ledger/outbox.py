@@ -2,7 +2,8 @@
 
 Belongs here: one message for the beginning of a problem and one for its end, however often it is
 found again in between, and that none is lost while a channel is down (DESIGN 5). What is a problem
-is decided in `sync/problems.py`; sending is for `channels.py`.
+is decided in `sync/problems.py`, what ends the failure of a step in `defs/recoveries.py`; sending
+is for `channels.py`.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,11 +15,13 @@ import sqlalchemy as sa
 from dv_sync_pipeline.sync.ledger.database import METADATA, Database, insert, moment_text
 from dv_sync_pipeline.sync.problems import Problem
 
-__all__ = ["Alert", "Outbox"]
+__all__ = ["Alert", "FailedStep", "Outbox"]
 
 _FIRST_DELAY_SECONDS = 30
 _DELAY_SECONDS_MAX = 3600
 _ERROR_CHARACTERS_MAX = 500
+_RUNS = "runs"
+"""The scope of failed runs: each is over when every step that failed in it was made good."""
 
 _problems = sa.Table(
     "problems",
@@ -42,6 +45,27 @@ _alerts = sa.Table(
     sa.Column("next_attempt", sa.String(32), nullable=False),
     sa.Column("last_error", sa.Text, nullable=False),
 )
+_failed_steps = sa.Table(
+    "failed_steps",
+    METADATA,
+    sa.Column("step", sa.String(400), primary_key=True),
+    sa.Column("job", sa.String(200), primary_key=True),
+    sa.Column("problem", sa.String(200), nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FailedStep:
+    """A step of a job that nobody has made good yet.
+
+    Attributes:
+        step: its key in Dagster: "secondary__contoso_room".
+        job: the name of the job in which it failed.
+
+    """
+
+    step: str
+    job: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +113,41 @@ class Outbox(Database):
         with self.transaction() as connection:
             known = _known_problems(connection, scope)
             new = [problem for problem in found if problem.name not in known]
-            over = known.keys() - {problem.name for problem in found}
+            lasting = {problem.name for problem in found}
+            over = {name: text for name, text in known.items() if name not in lasting}
             insert(connection, _problems, [_problem_values(each, scope, now) for each in new])
-            connection.execute(_problems.delete().where(_problems.c.problem.in_(list(over))))
-            messages = [(False, each.title, each.text) for each in new]
-            messages += [(True, *_recovery(*known[name])) for name in sorted(over)]
-            insert(connection, _alerts, _alert_values(messages, channels, now))
-        return new, [known[name][0] for name in sorted(over)]
+            _write_alerts(connection, new, over, channels, now)
+        return new, [over[name][0] for name in sorted(over)]
+
+    def settle_run(
+        self,
+        problem: Problem | None,
+        *,
+        failed: Collection[FailedStep] = (),
+        made_good: Collection[FailedStep] = (),
+        channels: Collection[str],
+        now: datetime,
+    ) -> tuple[list[Problem], list[str]]:
+        """Let these steps have failed in a run, of which `problem` tells, and those be made good.
+
+        Returns the problem if any of the steps had not failed already, and the titles of the
+        problems of which no step is left.
+        """
+        with self.transaction() as connection:
+            _forget(connection, made_good)
+            fresh = set(failed) - _known_steps(connection)
+            new = [problem] if problem is not None and fresh else []
+            for each in new:
+                insert(connection, _failed_steps, _step_values(fresh, each))
+            insert(connection, _problems, [_problem_values(each, _RUNS, now) for each in new])
+            over = _problems_without_steps(connection)
+            _write_alerts(connection, new, over, channels, now)
+        return new, [over[name][0] for name in sorted(over)]
+
+    def failed_steps(self) -> set[FailedStep]:
+        """Those that nobody has made good yet."""
+        with self.reading() as connection:
+            return _known_steps(connection)
 
     def open_problems(self) -> list[tuple[str, str, datetime]]:
         """Title, text and since when, of every problem that is not over, oldest first."""
@@ -140,6 +192,38 @@ def _known_problems(connection: sa.Connection, scope: str) -> dict[str, tuple[st
     return {row["problem"]: (row["title"], row["text"]) for row in rows}
 
 
+def _known_steps(connection: sa.Connection) -> set[FailedStep]:
+    rows = connection.execute(sa.select(_failed_steps)).mappings()
+    return {FailedStep(row["step"], row["job"]) for row in rows}
+
+
+def _forget(connection: sa.Connection, steps: Collection[FailedStep]) -> None:
+    for each in steps:
+        is_it = sa.and_(_failed_steps.c.step == each.step, _failed_steps.c.job == each.job)
+        connection.execute(_failed_steps.delete().where(is_it))
+
+
+def _problems_without_steps(connection: sa.Connection) -> dict[str, tuple[str, str]]:
+    """Name → title and text, of failed runs."""
+    with_steps = set(connection.scalars(sa.select(_failed_steps.c.problem)))
+    known = _known_problems(connection, _RUNS)
+    return {name: text for name, text in known.items() if name not in with_steps}
+
+
+def _write_alerts(
+    connection: sa.Connection,
+    new: Sequence[Problem],
+    over: Mapping[str, tuple[str, str]],
+    channels: Collection[str],
+    now: datetime,
+) -> None:
+    """Tell of what is new and of what is over, and forget the latter."""
+    connection.execute(_problems.delete().where(_problems.c.problem.in_(list(over))))
+    messages = [(False, each.title, each.text) for each in new]
+    messages += [(True, *_recovery(*over[name])) for name in sorted(over)]
+    insert(connection, _alerts, _alert_values(messages, channels, now))
+
+
 def _recovery(title: str, text: str) -> tuple[str, str]:
     return f"Over: {title}", f"Nothing needs to be done any more. It was:\n\n{text}"
 
@@ -152,6 +236,10 @@ def _problem_values(problem: Problem, scope: str, now: datetime) -> dict[str, ob
         "text": problem.text,
         "since": moment_text(now),
     }
+
+
+def _step_values(steps: Collection[FailedStep], problem: Problem) -> list[dict[str, object]]:
+    return [{"step": each.step, "job": each.job, "problem": problem.name} for each in steps]
 
 
 def _alert_values(
