@@ -10,6 +10,7 @@ import dagster as dg
 
 from dv_sync_pipeline.config import Configuration, TableConfiguration
 from dv_sync_pipeline.defs.checks import (
+    answers_of_before,
     answers_of_checks,
     schema_incompatible,
     specs_of_checks,
@@ -166,6 +167,7 @@ def _build_asset(
     names: Names,
 ) -> dg.AssetsDefinition:
     key = names.secondary(table)
+    checks = specs_of_checks(table, key, lag_seconds_max=lag_seconds_max)
 
     @dg.asset(
         key=key,
@@ -181,36 +183,35 @@ def _build_asset(
             "dagster/table_name": table.target,
             "environment": dg.MetadataValue.url(url),
         },
-        check_specs=specs_of_checks(table, key, lag_seconds_max=lag_seconds_max),
+        check_specs=checks,
         pool=names.of(POOL),
         required_resource_keys={names.of(SYNCHRONIZER)},
     )
     def synchronized_table(
         context: dg.AssetExecutionContext,
         config: RunConfig,
-    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg] # likewise
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult | dg.Output]:  # type: ignore[type-arg] # likewise
         config = heeding_the_run(config, context)
         context.log.info(describe_beginning(table, config))
         synchronizer = synchronizer_of(context, names)
+        if config.dry_run:
+            yield from answers_of_before(checks, context.instance)
         try:
             report = attempt(context, synchronizer, table.table, work_of(table.table, config))
         except DvSyncError as error:
-            if isinstance(error, SchemaMismatchError):
+            if isinstance(error, SchemaMismatchError) and not config.dry_run:
                 yield schema_incompatible(error, key)
             raise failure(context, error) from None
         context.log.info(describe_report(report))
-        checks = answers_of_checks(table, report, lag_seconds_max=lag_seconds_max)
-        yield _materialized(table, report, checks, names=names)
+        yield _materialized(table, report, names=names)
+        if not config.dry_run:
+            yield from answers_of_checks(table, report, lag_seconds_max=lag_seconds_max)
 
     return synchronized_table
 
 
 def _materialized(
-    table: TableConfiguration,
-    report: TableReport,
-    checks: Sequence[dg.AssetCheckResult],
-    *,
-    names: Names,
+    table: TableConfiguration, report: TableReport, *, names: Names
 ) -> dg.MaterializeResult[None]:
     """A materialization even when nothing changed, and even of a dry run.
 
@@ -225,7 +226,6 @@ def _materialized(
             "changed": changed,
             **columns_of(table, report, names=names),
         },
-        check_results=checks,
     )
 
 

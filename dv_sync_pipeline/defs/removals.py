@@ -5,12 +5,13 @@ up. So in a run of all tables each child is moved or removed before its old pare
 lineage in the UI is the order of work (DESIGN 5). To materialize a table alone removes nothing.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 
 import dagster as dg
 
 from dv_sync_pipeline.config import Configuration, TableConfiguration
 from dv_sync_pipeline.defs.checks import (
+    answers_of_before,
     no_parked_rows,
     no_parked_rows_spec,
     nothing_held,
@@ -71,6 +72,7 @@ def _build_asset(
     names: Names,
 ) -> dg.AssetsDefinition:
     key = names.removals(table)
+    checks = [no_parked_rows_spec(key), nothing_held_spec(key)]
 
     @dg.asset(
         key=key,
@@ -80,15 +82,17 @@ def _build_asset(
         owners=owners,
         kinds={"dataverse"},
         tags={"dv_sync/environment": "secondary", "dv_sync/deletes": table.deletes},
-        check_specs=[no_parked_rows_spec(key), nothing_held_spec(key)],
+        check_specs=checks,
         pool=names.of(POOL),
         required_resource_keys={names.of(SYNCHRONIZER)},
     )
     def removals(
         context: dg.AssetExecutionContext,
         config: StepConfig,
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg] # Dagster only knows the bare class here
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult | dg.Output]:  # type: ignore[type-arg] # bare in Dagster
         dry_run = heeding_the_run(config, context).dry_run
+        if dry_run:
+            yield from answers_of_before(checks, context.instance)
 
         def work(engine: Engine, listener: ProgressListener) -> Awaitable[TableReport]:
             return engine.remove(table.table, dry_run=dry_run, progress=listener)
@@ -97,13 +101,14 @@ def _build_asset(
         report = run_as_step(context, synchronizer_of(context, names), table.table, work)
         summary = describe_removals(report)
         context.log.info(summary)
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 **record_of(report, summary=summary),
                 "changed": report.removed > 0 and not dry_run,
             },
-            check_results=[no_parked_rows(report), nothing_held(report)],
         )
+        if not dry_run:
+            yield from (no_parked_rows(report), nothing_held(report))
 
     return removals
 
