@@ -18,6 +18,7 @@ import dagster as dg
 from dv_sync_pipeline.config import Configuration
 from dv_sync_pipeline.defs.names import SYNCHRONIZER, Names
 from dv_sync_pipeline.errors import SafetyError
+from dv_sync_pipeline.sync.comparison import ParentsCome
 from dv_sync_pipeline.sync.report import Progress, ProgressListener, TableReport, TableVerdict
 
 __all__ = [
@@ -66,13 +67,21 @@ class Engine(Protocol):
     def parents_of(self, table: str) -> Collection[str]:
         """Tables whose rows must be there before rows of this one can point to them."""
 
+    def associated_with(self, table: str) -> Collection[str]:
+        """Those of them that it is associated with."""
+
     async def changes(
         self, table: str, *, dry_run: bool = False, progress: ProgressListener = ...
     ) -> TableReport:
         """Follow the change feed of one table to its end; list what is gone."""
 
     async def rows(
-        self, table: str, row_ids: Collection[str], *, progress: ProgressListener = ...
+        self,
+        table: str,
+        row_ids: Collection[str],
+        *,
+        parents_come: ParentsCome = ...,
+        progress: ProgressListener = ...,
     ) -> TableReport:
         """Make exactly these rows equal; list what is gone."""
 

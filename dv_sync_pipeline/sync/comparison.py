@@ -4,10 +4,10 @@ Belongs here: what `reconcile`, `plan` and `verify` have in common. It writes no
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
@@ -41,14 +41,23 @@ from dv_sync_pipeline.webapi.metadata import Column, TableSchema
 __all__ = [
     "Clock",
     "Comparison",
+    "ParentsCome",
     "Sides",
     "TablePass",
+    "at_once",
     "compare_sides",
     "compare_with_contents",
     "links_of",
     "names_to_read",
     "with_parked",
 ]
+
+
+ParentsCome: TypeAlias = Callable[[], Awaitable[None]]
+
+
+async def at_once() -> None:
+    """No other row is on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,8 @@ class TablePass:
         progress: is told how far the pass has come.
         rows_per_chunk: rows that are written between two entries in the ledger.
         turns: the turns on the table, begun before anything was read.
+        parents_come: returns when rows of other tables that are on their way have been written; is
+            asked for that only when a row looks one up that is not there.
 
     """
 
@@ -78,6 +89,7 @@ class TablePass:
     progress: ProgressListener
     rows_per_chunk: int
     turns: Turns
+    parents_come: ParentsCome = at_once
 
     @property
     def table(self) -> str:

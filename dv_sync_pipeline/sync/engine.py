@@ -23,7 +23,9 @@ from dv_sync_pipeline.sync.changes import follow_changes, reread_rows
 from dv_sync_pipeline.sync.comparison import (
     Clock,
     Comparison,
+    ParentsCome,
     TablePass,
+    at_once,
     compare_sides,
     with_parked,
 )
@@ -106,11 +108,14 @@ class Engine:
 
     def parents_of(self, table: str) -> frozenset[str]:
         """Every other synchronized table that it looks up, or is associated with."""
-        configuration = self.configuration.table(table)
-        lookups = configuration.lookups.values()
+        lookups = self.configuration.table(table).lookups.values()
         looked_up = {name for each in lookups for name in each.synchronized}
-        associated = {each.table for each in configuration.associations}
-        return frozenset(looked_up | associated) - {table}
+        return (self.associated_with(table) | looked_up) - {table}
+
+    def associated_with(self, table: str) -> frozenset[str]:
+        """Every other synchronized table that a many-to-many relationship of it leads to."""
+        associations = self.configuration.table(table).associations
+        return frozenset(each.table for each in associations) - {table}
 
     @property
     def tables_with_deferred_lookups(self) -> list[str]:
@@ -192,20 +197,32 @@ class Engine:
         return self._reconsidered(report)
 
     async def rows(
-        self, table: str, row_ids: Collection[str], *, progress: ProgressListener = _ignore
+        self,
+        table: str,
+        row_ids: Collection[str],
+        *,
+        parents_come: ParentsCome = at_once,
+        progress: ProgressListener = _ignore,
     ) -> TableReport:
         """Make exactly these rows equal, given by their ids in the primary, whatever their state.
 
-        What is gone is put on the list of removals, as by `changes`.
+        What is gone is put on the list of removals, as by `changes`. Where a row looks up one that
+        is not there, it waits until `parents_come` returns.
         """
         await self._check_environments_lately()
-        return await self._recorded(self._rows(table, row_ids, progress), table, mode="rows")
+        work = self._rows(table, row_ids, parents_come, progress)
+        return await self._recorded(work, table, mode="rows")
 
     async def _rows(
-        self, table: str, row_ids: Collection[str], progress: ProgressListener
+        self,
+        table: str,
+        row_ids: Collection[str],
+        parents_come: ParentsCome,
+        progress: ProgressListener,
     ) -> TableReport:
         async with self._forgetting():
-            report = await reread_rows(await self._touching(table, progress), row_ids)
+            task = replace(await self._touching(table, progress), parents_come=parents_come)
+            report = await reread_rows(task, row_ids)
         return self._reconsidered(report)
 
     async def woken_rows(self, table: str, *, progress: ProgressListener = _ignore) -> TableReport:

@@ -2,10 +2,10 @@
 
 Start reading at `LiveLoop.follow`. Each table that is woken is applied as soon as its last
 micro-batch is done, whatever others do meanwhile, because a pass mostly waits for answers; only
-where a table that it looks up may bring rows, it waits for that one. Beside them the change feed of
-one table after the other is polled, so that what no webhook told arrives within the polling
-interval, and removals follow when what was in work before them is done. Passes that meet on one
-table take turns (`turns.py`). Belongs here: what is done next, and patience
+where one of its rows looks up a row that is not there, it waits for the table that may bring it.
+Beside them the change feed of one table after the other is polled, so that what no webhook told
+arrives within the polling interval, and removals follow when what was in work before them is done.
+Passes that meet on one table take turns (`turns.py`). Belongs here: what is done next, and patience
 with what fails. Does not belong here: any step of a pass (the engine), who leads (`leadership.py`),
 how it looks in Dagster (`defs/live.py`).
 
@@ -20,6 +20,7 @@ from random import Random
 from typing import Any, Protocol, TypeAlias
 
 from dv_sync_pipeline.errors import AccessError, SafetyError, UnreachableError
+from dv_sync_pipeline.sync.comparison import ParentsCome
 from dv_sync_pipeline.sync.micro_batch import MicroBatch, micro_batches
 from dv_sync_pipeline.sync.patience import Patience
 from dv_sync_pipeline.sync.report import TableReport
@@ -67,8 +68,16 @@ class LiveEngine(Protocol):
     async def changes(self, table: str) -> TableReport:
         """Follow the change feed of a table to its end; list what is gone."""
 
-    async def rows(self, table: str, row_ids: Sequence[str]) -> TableReport:
-        """Make exactly these rows equal; list what is gone."""
+    def associated_with(self, table: str) -> Collection[str]:
+        """Those of them that it is associated with."""
+
+    async def rows(
+        self, table: str, row_ids: Sequence[str], *, parents_come: ParentsCome
+    ) -> TableReport:
+        """Make exactly these rows equal; list what is gone.
+
+        Where a row looks up one that is not there, it waits until `parents_come` returns.
+        """
 
     async def apply_changes(self, tables: Collection[str]) -> Sequence[TableReport]:
         """With no tables: rows whose parents have arrived, then removals that are listed."""
@@ -154,36 +163,43 @@ class LiveLoop:
         ready = [t for t in tables if t not in self._batches and not self._is_waiting(_rows_of(t))]
         wake_ups = self.inbox.wake_ups(WAKE_UPS_AT_ONCE_MAX, tables=ready) if ready else ()
         for batch in micro_batches(wake_ups, order=ready):
-            before = self._to_be_done_before(batch)
+            before = self._bringing_rows(self.engine.associated_with(batch.table))
+            parents = self._bringing_rows(self.engine.parents_of(batch.table))
             self._batches[batch.table] = batch
-            self._begin(_rows_of(batch.table), self._apply_after(before, batch, goes_on))
+            work = self._apply_after(before, batch, parents=parents, goes_on=goes_on)
+            self._begin(_rows_of(batch.table), work)
 
-    def _to_be_done_before(self, batch: MicroBatch) -> list[Work]:
-        """Tables that it looks up, where they may bring rows.
+    def _bringing_rows(self, tables: Collection[str]) -> list[Work]:
+        """What is in work on those of these tables that may bring rows.
 
-        A row that is there already can be pointed to, whatever else happens to it.
+        A row that is there already can be pointed to, whatever else happens to it. None of these
+        works waits for one that begins later, so no two wait for each other.
         """
         return [
-            self._works[_rows_of(parent)]
-            for parent in self.engine.parents_of(batch.table)
-            if parent in self._batches and self._batches[parent].may_bring_rows
+            self._works[_rows_of(table)]
+            for table in tables
+            if table in self._batches and self._batches[table].may_bring_rows
         ]
 
     async def _apply_after(
-        self, before: Collection[Work], batch: MicroBatch, goes_on: Callable[[], bool]
+        self,
+        before: Collection[Work],
+        batch: MicroBatch,
+        *,
+        parents: Collection[Work],
+        goes_on: Callable[[], bool],
     ) -> None:
         try:
-            if before:
-                await asyncio.wait(before)
+            await _done(before)
             # An environment may have stopped to answer since, or the lead may be over.
             if goes_on() and not self._is_waiting(_rows_of(batch.table)):
-                await self._apply(batch)
+                await self._apply(batch, parents_come=lambda: _done(parents))
         finally:
             del self._batches[batch.table]
 
-    async def _apply(self, batch: MicroBatch) -> None:
+    async def _apply(self, batch: MicroBatch, *, parents_come: ParentsCome) -> None:
         """Wake-ups of a batch that failed stay, and their table is left alone for a while."""
-        work = self.engine.rows(batch.table, batch.row_ids)
+        work = self.engine.rows(batch.table, batch.row_ids, parents_come=parents_come)
         if await self._succeeds(work, table=batch.table, name=_rows_of(batch.table)):
             self.inbox.settle_wake_ups(batch.wake_ups)
 
@@ -223,8 +239,7 @@ class LiveLoop:
         Others that are listed are held, or have been refused: they are tried again with the next,
         and by the next reconcile.
         """
-        if before:
-            await asyncio.wait(before)
+        await _done(before)
         if not await self._succeeds(self.engine.apply_changes(()), table=_REST, name=_REST):
             self._has_removals = True
 
@@ -297,3 +312,9 @@ def _rows_of(table: str) -> str:
 
 def _feed_of(table: str) -> str:
     return f"feed of {table}"
+
+
+async def _done(works: Collection[Work]) -> None:
+    """When all of these are done, whether they succeeded or not."""
+    if works:
+        await asyncio.wait(works)

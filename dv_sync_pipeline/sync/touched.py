@@ -20,7 +20,7 @@ from dv_sync_pipeline.sync.feed import columns_of_changes
 from dv_sync_pipeline.sync.mapping import PRIMARY_ID, SECONDARY_ID, Parent, TableMapping
 from dv_sync_pipeline.sync.projection import project
 from dv_sync_pipeline.sync.values import frame_of_rows, split_reference
-from dv_sync_pipeline.sync.waiting import looked_up
+from dv_sync_pipeline.sync.waiting import all_there, looked_up
 from dv_sync_pipeline.webapi.client import Row
 from dv_sync_pipeline.webapi.together import together
 
@@ -101,7 +101,7 @@ async def compare_touched(task: TablePass, touched: Touched) -> tuple[Touched, C
     began = task.clock()
     mapping = task.mapping
     links = task.ledger.links_of(task.table, sorted(touched.ids))
-    parents = _Parents.of(task, touched)
+    parents = await _parents(task, touched)
     strangers, keys = _strangers(touched.rows, mapping, links, parents)
     ids = {*links[SECONDARY_ID], *strangers}
     present = await _read_present(task, ids, keys, shown=touched.shown)
@@ -113,12 +113,22 @@ async def compare_touched(task: TablePass, touched: Touched) -> tuple[Touched, C
     return touched, await compare_with_contents(task, sides, parent_links=parents.links)
 
 
+async def _parents(task: TablePass, touched: Touched) -> "_Parents":
+    """With those that are on their way, if any of these rows needs one."""
+    parents = _Parents.of(task, touched)
+    if parents.are_there:
+        return parents
+    await task.parents_come()
+    return _Parents.of(task, touched)
+
+
 @dataclass(frozen=True, slots=True)
 class _Parents:
     """Links of the rows that are looked up: of other tables, and of the table itself."""
 
     links: Mapping[Parent, pl.DataFrame]
     own: pl.DataFrame
+    are_there: bool
 
     @classmethod
     def of(cls, task: TablePass, touched: Touched) -> "_Parents":
@@ -129,7 +139,12 @@ class _Parents:
             if not parent.by
         }
         own = sorted(ids.get(task.mapping.own, set()) - touched.ids)
-        return cls({**task.parent_links, **known}, task.ledger.links_of(task.table, own))
+        others = {parent: some for parent, some in ids.items() if parent in known}
+        return cls(
+            {**task.parent_links, **known},
+            task.ledger.links_of(task.table, own),
+            are_there=all_there(others, known),
+        )
 
 
 def _strangers(

@@ -181,7 +181,12 @@ class ScriptedEngine:
         return self._answer(f"rows of {table}", a_report(table, mode="rows"))
 
     async def rows(
-        self, table: str, row_ids: Collection[str], *, progress: ProgressListener = _ignore
+        self,
+        table: str,
+        row_ids: Collection[str],
+        *,
+        parents_come: object = None,  # noqa: ARG002 - no row is on its way here
+        progress: ProgressListener = _ignore,
     ) -> TableReport:
         """Tell the steps, then answer; the table is called `rows of TABLE`."""
         self.calls.append(("rows", table, *row_ids))
@@ -191,6 +196,10 @@ class ScriptedEngine:
     def parents_of(self, table: str) -> Collection[str]:
         """As `SYNC_YAML` says."""
         return ("contoso_hotel",) if table == "contoso_room" else ()
+
+    def associated_with(self, _table: str) -> Collection[str]:
+        """With nothing."""
+        return ()
 
     def reconcile_owed(self, table: str) -> str:
         """What was scripted as `owed by TABLE`; nothing otherwise."""

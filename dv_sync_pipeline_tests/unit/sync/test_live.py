@@ -36,6 +36,8 @@ class World:
         during: called while a pass works, with its name.
         gone: what was asked → how many rows it found gone.
         arrivals: tables with rows whose parents have arrived.
+        orphans: ids of rows that look up one that is not there.
+        associations: table → tables that it is associated with.
         done: (second, pass, table, row ids) of every pass that was asked for.
         heard: what the listener was told.
         tables_in_order: parents first.
@@ -51,6 +53,8 @@ class World:
     during: object = None
     gone: dict = field(default_factory=dict)
     arrivals: set = field(default_factory=set)
+    orphans: set = field(default_factory=set)
+    associations: dict = field(default_factory=dict)
     done: list = field(default_factory=list)
     heard: list = field(default_factory=list)
     tables_in_order: tuple = ("hotel", "room")
@@ -61,13 +65,19 @@ class World:
         """A room points to its hotel."""
         return {"hotel"} if table == "room" else set()
 
+    def associated_with(self, table):
+        """As scripted."""
+        return self.associations.get(table, set())
+
     async def changes(self, table):
         """Follow the feed."""
         return self._do("changes", table)
 
-    async def rows(self, table, row_ids):
-        """Make rows equal."""
+    async def rows(self, table, row_ids, *, parents_come):
+        """Make rows equal, once the parents of all of them are there."""
         await self.meet()
+        if self.orphans.intersection(row_ids):
+            await parents_come()
         return self._do("rows", table, *row_ids)
 
     async def apply_changes(self, tables):
@@ -201,6 +211,13 @@ def test_a_table_in_trouble_does_not_hide_the_wake_ups_of_others(world):
     assert ["r"] == [row_id for _, table, row_id in world.passes("rows")[1:] if table == "room"]
 
 
+def order_of_tables(world):
+    """Which table is done first, where the first one takes longer."""
+    world.slow_down(first_pass=5)
+    world.follow()
+    return [table for _, table, _ in world.passes("rows")]
+
+
 def test_parents_are_applied_before_children(world):
     """Whatever came in first."""
     world.wake("room", "r")
@@ -223,24 +240,39 @@ def test_tables_that_do_not_need_each_other_are_applied_side_by_side(world):
 
 
 @pytest.mark.parametrize("kind", [WakeUpKind.CREATE, WakeUpKind.PAIRS])
-def test_children_wait_for_a_table_that_may_bring_rows(world, kind):
+def test_a_child_waits_for_a_table_that_may_bring_its_parent(world, kind):
     """A room of a new hotel arrives with its lookup set; behind changed pairs may be a new row."""
     world.wake("hotel", "h", kind=kind)
     world.wake("room", "r")
-    world.slow_down(first_pass=5)
-    world.follow()
+    world.orphans = {"r"}
 
-    assert ["hotel", "room"] == [table for _, table, _ in world.passes("rows")]
+    assert ["hotel", "room"] == order_of_tables(world)
 
 
-def test_children_do_not_wait_for_changed_rows(world):
-    """A hotel that is there already can be pointed to, whatever happens to it."""
+def test_a_child_whose_parent_is_there_does_not_wait_for_other_new_rows(world):
+    """Somebody opens hotel after hotel; rooms of the others are in time."""
+    world.wake("hotel", "h", kind=WakeUpKind.CREATE)
+    world.wake("room", "r")
+
+    assert ["room", "hotel"] == order_of_tables(world)
+
+
+def test_a_child_does_not_wait_for_changed_rows(world):
+    """None of them is the parent that it misses."""
     world.wake("hotel", "h")
     world.wake("room", "r")
-    world.slow_down(first_pass=5)
-    world.follow()
+    world.orphans = {"r"}
 
-    assert ["room", "hotel"] == [table for _, table, _ in world.passes("rows")]
+    assert ["room", "hotel"] == order_of_tables(world)
+
+
+def test_pairs_wait_for_a_table_that_may_bring_rows(world):
+    """Which rows they need is not known before they are read."""
+    world.wake("hotel", "h", kind=WakeUpKind.CREATE)
+    world.wake("room", "r")
+    world.associations = {"room": {"hotel"}}
+
+    assert ["hotel", "room"] == order_of_tables(world)
 
 
 def test_a_table_goes_on_while_another_is_slow(world):
@@ -367,6 +399,7 @@ def test_an_environment_that_does_not_answer_is_left_alone_by_all_tables(world):
 
 def test_the_rest_of_a_batch_waits_for_an_environment_that_does_not_answer(world):
     """Each table would wait for its own time-outs, one after the other."""
+    world.associations = {"room": {"hotel"}}
     world.wake("hotel", "h", kind=WakeUpKind.CREATE)
     world.wake("room", "r")
     world.trouble = {("rows", "hotel"): [UnreachableError("no answer")]}
@@ -394,6 +427,7 @@ def test_wake_ups_of_tables_that_are_not_synchronized_any_more_are_forgotten(wor
 def test_the_lead_is_given_up_between_two_micro_batches(world):
     """What was not applied still waits for the successor."""
     world.pass_seconds = 1.0
+    world.associations = {"room": {"hotel"}}
     world.wake("hotel", "h", kind=WakeUpKind.CREATE)
     world.wake("room", "r")
     world.follow(seconds=0.5)
