@@ -21,6 +21,7 @@ from dv_sync_pipeline.sync.health import health
 from dv_sync_pipeline.sync.ledger import Ledger
 from dv_sync_pipeline.sync.ledger.outbox import FailedStep
 from dv_sync_pipeline.sync.problems import (
+    Expiry,
     Problem,
     Thresholds,
     problems_of,
@@ -112,7 +113,11 @@ class AlertDesk:
     def _of_credentials(self) -> list[Problem]:
         days_min = self.configuration.alerts.credential_days_min
         expiries = [
-            (f"{each.kind} of {each.client_id} in the {each.environment}", each.expires)
+            Expiry(
+                f"{each.kind} of {each.client_id} in the {each.environment}",
+                each.expires,
+                each.link,
+            )
             for each in credential_expiries(self.configuration)
         ]
         return problems_of_credentials(expiries, now=self.clock(), days_min=days_min)

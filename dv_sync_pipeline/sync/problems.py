@@ -14,7 +14,7 @@ from dv_sync_pipeline.wording import counted
 if TYPE_CHECKING:  # the ledger keeps problems: at run time it imports this module
     from dv_sync_pipeline.sync.health import Health, TableHealth
 
-__all__ = ["Problem", "Thresholds", "problems_of", "problems_of_credentials"]
+__all__ = ["Expiry", "Problem", "Thresholds", "problems_of", "problems_of_credentials"]
 
 _DRIFTING_RECONCILES = 2
 _LIVE_SILENCE = timedelta(seconds=60)
@@ -68,6 +68,22 @@ class Thresholds:
     lag_seconds_max: float
     follows_changes: bool
     is_live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """When a credential ends.
+
+    Attributes:
+        name: the credential, for people.
+        expires: the moment (UTC).
+        link: where a new one is made; "" if that is not known.
+
+    """
+
+    name: str
+    expires: datetime
+    link: str = ""
 
 
 def problems_of(health: "Health", thresholds: Thresholds) -> list[Problem]:
@@ -190,19 +206,20 @@ def _drifts(table: "TableHealth") -> bool:
 
 
 def problems_of_credentials(
-    expiries: Sequence[tuple[str, datetime]], *, now: datetime, days_min: int
+    expiries: Sequence[Expiry], *, now: datetime, days_min: int
 ) -> list[Problem]:
-    """Of credentials, named for people, and when each expires (UTC)."""
+    """Of those that end within so many days, or have ended."""
     limit = timedelta(days=days_min)
-    return [_expiring(name, expiry, now) for name, expiry in expiries if expiry - now < limit]
+    return [_expiring(each, now) for each in expiries if each.expires - now < limit]
 
 
-def _expiring(name: str, expiry: datetime, now: datetime) -> Problem:
-    verb = "expired" if expiry <= now else "expires"
+def _expiring(expiry: Expiry, now: datetime) -> Problem:
+    verb = "expired" if expiry.expires <= now else "expires"
     return Problem(
-        f"credential: {name}",
-        f"{name} {verb} on {expiry:%Y-%m-%d}",
+        f"credential: {expiry.name}",
+        f"{expiry.name} {verb} on {expiry.expires:%Y-%m-%d}",
         "From then on nothing is synchronized.",
         "Create a new one in Entra, put it beside the old one in sync.yaml, then remove the old "
         "one",
+        link=expiry.link,
     )

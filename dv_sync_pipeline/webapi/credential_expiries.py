@@ -8,6 +8,7 @@ provider every few minutes.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from urllib.parse import quote
 
 from cryptography import x509
 
@@ -22,6 +23,14 @@ from dv_sync_pipeline.errors import ConfigurationError
 __all__ = ["CredentialExpiry", "credential_expiries"]
 
 
+_ENTRA = "https://login.microsoftonline.com"
+_PAGE_IN_ENTRA = (
+    "https://entra.microsoft.com/#view/Microsoft_AAD_RegisteredApps"
+    "/ApplicationMenuBlade/~/Credentials/appId/{client_id}"
+)
+"""Certificates and secrets of one application: the address that Entra's own pages show."""
+
+
 @dataclass(frozen=True, slots=True)
 class CredentialExpiry:
     """When one application user can no longer prove who it is.
@@ -31,6 +40,8 @@ class CredentialExpiry:
         client_id: of the application.
         kind: `client_secret` or `certificate`.
         expires: the moment; in UTC.
+        link: the page on which a new one is made; "" in sovereign clouds, whose pages are not known
+            here.
 
     """
 
@@ -38,6 +49,7 @@ class CredentialExpiry:
     client_id: str
     kind: str
     expires: datetime
+    link: str = ""
 
 
 def credential_expiries(configuration: Configuration) -> tuple[CredentialExpiry, ...]:
@@ -51,10 +63,16 @@ def credential_expiries(configuration: Configuration) -> tuple[CredentialExpiry,
 
 def _expiries(configuration: Configuration) -> Iterator[CredentialExpiry]:
     for environment in ("primary", "secondary"):
-        for credential in getattr(configuration.environments, environment).credentials:
-            expires = _end_of(credential)
+        settings = getattr(configuration.environments, environment)
+        for credential in settings.credentials:
+            expires, client_id = _end_of(credential), credential.client_id
             if expires is not None:
-                yield CredentialExpiry(environment, credential.client_id, credential.kind, expires)
+                link = _link(client_id) if settings.authority == _ENTRA else ""
+                yield CredentialExpiry(environment, client_id, credential.kind, expires, link)
+
+
+def _link(client_id: str) -> str:
+    return _PAGE_IN_ENTRA.format(client_id=quote(client_id, safe=""))
 
 
 def _end_of(credential: Credential) -> datetime | None:

@@ -10,6 +10,7 @@ from dv_sync_pipeline.sync.ledger import Leader, Ledger
 from dv_sync_pipeline.sync.ledger.feeds import Lag
 from dv_sync_pipeline.sync.ledger.passes import Pass
 from dv_sync_pipeline.sync.problems import (
+    Expiry,
     Thresholds,
     problems_of,
     problems_of_credentials,
@@ -112,9 +113,9 @@ def test_differences_of_a_nightly_pipeline_are_no_drift():
 def test_a_credential_is_named_before_it_expires():
     """And after it has."""
     expiries = [
-        ("secondary certificate", NOW + timedelta(days=13)),
-        ("primary certificate", NOW + timedelta(days=15)),
-        ("old certificate", NOW - timedelta(days=1)),
+        Expiry("secondary certificate", NOW + timedelta(days=13)),
+        Expiry("primary certificate", NOW + timedelta(days=15)),
+        Expiry("old certificate", NOW - timedelta(days=1)),
     ]
     titles = [p.title for p in problems_of_credentials(expiries, now=NOW, days_min=14)]
 
@@ -122,6 +123,14 @@ def test_a_credential_is_named_before_it_expires():
         "secondary certificate expires on 2026-03-14",
         "old certificate expired on 2026-02-28",
     ]
+
+
+def test_the_alert_of_a_credential_says_where_a_new_one_is_made():
+    """Below what is to be done."""
+    expiry = Expiry("certificate", NOW, link="https://entra.example/three")
+    (problem,) = problems_of_credentials([expiry], now=NOW, days_min=14)
+
+    assert problem.text.endswith("remove the old one\n\nhttps://entra.example/three")
 
 
 def test_a_table_is_stopped_until_a_pass_is_completed():
@@ -251,7 +260,7 @@ def test_a_credential_is_told_once_and_so_is_its_end(ledger):
     """Over when another one stands in its place."""
     soon, later = NOW + timedelta(days=3), NOW + timedelta(days=300)
     for now, expires in ((NOW, soon), (NOW + timedelta(days=4), soon), (NOW, later)):
-        problems = problems_of_credentials([("secret", expires)], now=now, days_min=14)
+        problems = problems_of_credentials([Expiry("secret", expires)], now=now, days_min=14)
         ledger.settle_problems(problems, scope="credentials", channels=["teams"], now=now)
 
     assert [False, True] == [alert.is_recovery for alert in ledger.waiting_alerts()]

@@ -32,21 +32,41 @@ tables:
 """
 
 
-def configuration(folder: Path):
+PAGE = (
+    "https://entra.microsoft.com/#view/Microsoft_AAD_RegisteredApps/ApplicationMenuBlade"
+    "/~/Credentials/appId/"
+)
+ENDS = datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def configuration(folder: Path, text: str = SYNC_YAML):
     """As sync.yaml in that folder would say."""
-    return parse(SYNC_YAML, {"SECRET": "x"}, file=folder / "sync.yaml")
+    return parse(text, {"SECRET": "x"}, file=folder / "sync.yaml")
 
 
-def test_what_can_be_known_is_told_in_order(tmp_path):
-    """A certificate says it itself; of a secret, somebody must have written it down."""
-    ends = datetime(2027, 1, 2, 3, 4, 5, tzinfo=UTC)
-    certificate = trustme.CA().issue_cert(common_name="three", not_after=ends)
+@pytest.fixture
+def folder(tmp_path):
+    """Holds the certificate."""
+    certificate = trustme.CA().issue_cert(common_name="three", not_after=ENDS)
     certificate.private_key_and_cert_chain_pem.write_to_path(tmp_path / "certificate.pem")
+    return tmp_path
 
-    assert credential_expiries(configuration(tmp_path)) == (
-        CredentialExpiry("secondary", "three", "certificate", ends),
-        CredentialExpiry("primary", "one", "client_secret", datetime(2027, 3, 31, tzinfo=UTC)),
+
+def test_what_can_be_known_is_told_in_order(folder):
+    """A certificate says it itself; of a secret, somebody must have written it down."""
+    end_of_secret = datetime(2027, 3, 31, tzinfo=UTC)
+
+    assert credential_expiries(configuration(folder)) == (
+        CredentialExpiry("secondary", "three", "certificate", ENDS, f"{PAGE}three"),
+        CredentialExpiry("primary", "one", "client_secret", end_of_secret, f"{PAGE}one"),
     )
+
+
+def test_in_a_sovereign_cloud_no_page_of_another_one_is_named(folder):
+    """Its applications are not known there."""
+    text = SYNC_YAML.replace("    url:", "    authority: https://login.example.us\n    url:")
+
+    assert [each.link for each in credential_expiries(configuration(folder, text))] == ["", ""]
 
 
 def test_a_file_without_certificate_is_named(tmp_path):
