@@ -32,7 +32,7 @@ class Environment:
         folder = sync_yaml.parent
         trust = ssl.create_default_context(cafile=folder / self.settings["ca_file"])
         self._http = httpx.Client(verify=trust, trust_env=False, timeout=30)
-        self.authorization = f"Bearer {self._token(folder)}"
+        self.authorization = self._own_authorization(folder)
         self._http.headers["authorization"] = self.authorization
         self._api = f"{self.settings['url']}/api/data/v9.2"
         self._descriptions: dict[str, dict] = {}
@@ -41,20 +41,26 @@ class Environment:
         """Let go of the connections."""
         self._http.close()
 
-    def _token(self, folder: Path) -> str:
-        users = self.settings["credentials"]
-        credential = self.settings["administrator"] if self._is_administrator else users[0]
+    def authorization_of(self, client_id: str, client_secret: str) -> str:
+        """What another application user sends with each request."""
+        tenant_id = self.settings["credentials"][0]["tenant_id"]
         answer = self._http.post(
-            f"{self.settings['authority']}/{credential['tenant_id']}/oauth2/v2.0/token",
+            f"{self.settings['authority']}/{tenant_id}/oauth2/v2.0/token",
             data={
                 "grant_type": "client_credentials",
-                "client_id": credential["client_id"],
-                "client_secret": (folder / credential["client_secret_file"]).read_text().strip(),
+                "client_id": client_id,
+                "client_secret": client_secret,
                 "scope": f"{self.settings['url']}/.default",
             },
         )
         answer.raise_for_status()
-        return answer.json()["access_token"]
+        return f"Bearer {answer.json()['access_token']}"
+
+    def _own_authorization(self, folder: Path) -> str:
+        users = self.settings["credentials"]
+        credential = self.settings["administrator"] if self._is_administrator else users[0]
+        secret = (folder / credential["client_secret_file"]).read_text().strip()
+        return self.authorization_of(credential["client_id"], secret)
 
     def describe(self, table: str) -> dict:
         """What the table says of itself: entity set, id column, name column (DATAVERSE 3.1)."""
