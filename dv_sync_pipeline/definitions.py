@@ -4,6 +4,7 @@ Belongs here: which configuration, which engine, which listener. Nothing happens
 `defs` reads the process environment and the configuration file, and asks no network.
 """
 
+import gc
 import logging
 import os
 from collections.abc import Sequence
@@ -104,6 +105,9 @@ def _live_sensors(configuration: Configuration) -> list[dg.SensorDefinition]:
 @dg.definitions
 def defs() -> dg.Definitions:
     """The code location: of the file that `DV_SYNC_CONFIG` names, of ./sync.yaml, or of none."""
+    # What is imported by now stays. To look for garbage in it takes a tenth of a second, in which a
+    # live run does nothing else, and longer than that when the process of a short run ends.
+    gc.freeze()
     file = config.find(os.environ)
     if config.CONFIGURATION_VARIABLE not in os.environ and not file.exists():
         logging.getLogger(__name__).warning(NO_CONFIGURATION)

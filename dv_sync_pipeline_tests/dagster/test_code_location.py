@@ -1,11 +1,21 @@
 """What Dagster's tools find: with a configuration, with a broken one, with none."""
 
+import gc
+
 import dagster as dg
 import pytest
 
 from dv_sync_pipeline.definitions import build_definitions, defs
 from dv_sync_pipeline.errors import ConfigurationError
 from dv_sync_pipeline_tests.worlds.scripted_engine import SECRET, SYNC_YAML
+
+
+@pytest.fixture(autouse=True)
+def frozen(monkeypatch):
+    """How often the garbage collector was told to leave alone what is there."""
+    calls = []
+    monkeypatch.setattr(gc, "freeze", lambda: calls.append("frozen"))
+    return calls
 
 
 @pytest.fixture
@@ -53,6 +63,16 @@ def test_a_clone_without_configuration_shows_the_sample(folder, caplog):
         "contoso_rateplan",
     }
     assert "the sample `hotels` is shown" in caplog.text
+
+
+@pytest.mark.usefixtures("folder")
+def test_only_a_process_of_its_own_is_tuned(frozen):
+    """Another project that builds these definitions keeps its garbage collector as it is."""
+    build_definitions()
+    of_others = list(frozen)
+    defs()
+
+    assert ([], ["frozen"]) == (of_others, frozen)
 
 
 def test_the_sample_cannot_be_run():

@@ -83,3 +83,16 @@ def test_an_owed_reconcile_is_told_elsewhere(configuration, ledger):
     ledger.owe_reconcile("contoso_hotel", "the delta token is lost")
 
     assert [] == titles(configuration, ledger, seconds=3600)
+
+
+def test_it_is_told_once_and_so_is_its_end(configuration, ledger):
+    """The end is that somebody follows the feed again."""
+    stale, followed = ledger.delta_token("contoso_hotel"), NOON + timedelta(hours=2)
+    fresh = DeltaToken("https://primary.example/later", "m", followed)
+    for token, now in ((stale, followed), (stale, followed), (fresh, followed)):
+        ledger.save_delta_token("contoso_hotel", token, instead_of=stale)
+        problems = problems_of_feeds(configuration, ledger, now=now)
+        ledger.settle_problems(problems, scope="tables", channels=["teams"], now=now)
+
+    title = "contoso_hotel: its changes have not been followed for 120 minutes"
+    assert [title, f"Over: {title}"] == [alert.title for alert in ledger.waiting_alerts()]
