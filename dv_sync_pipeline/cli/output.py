@@ -314,6 +314,10 @@ def print_foreign_rows(verdicts: Sequence[TableVerdict], *, shown_max: int | Non
         for row in verdict.foreign_rows[:shown_max]:
             console.print(Text(redact(f"    {row.key or 'without a key'} ({row.secondary_id})")))
         _print_left(console, verdict.foreign, shown_max=shown_max)
+        unlisted = verdict.foreign - len(verdict.foreign_rows)
+        if shown_max is None and unlisted:
+            text = f"    … and {unlisted:,} more, which are counted but not listed"
+            console.print(Text(text, style="dim"))
 
 
 def _verdict_table(verdicts: Sequence[TableVerdict]) -> Table:
@@ -355,8 +359,10 @@ def _changes(changes: Mapping[str, tuple[object, object]]) -> str:
 
 
 def _shown(value: object) -> str:
-    """Texts with their quotes, so that blanks at their ends can be seen."""
-    return "(empty)" if value is None else repr(value)
+    """Texts with their quotes, so that blanks at their ends can be seen; others as people write."""
+    if value is None:
+        return "(empty)"
+    return repr(value) if isinstance(value, str) else str(value)
 
 
 def _print_failures(console: Console, outcome: Outcome[Any]) -> None:

@@ -1,5 +1,7 @@
 """What `dv-sync plan` and `dv-sync verify` print, and end with."""
 
+from decimal import Decimal
+
 import pytest
 
 from dv_sync_pipeline.errors import SchemaMismatchError, UnreachableError
@@ -138,6 +140,18 @@ def test_rows_that_only_the_secondary_has_are_listed(dv_sync):
     assert "OWN-2" not in ended.out
     assert "and 10 more" in ended.out
     assert "OWN-1" not in dv_sync("verify contoso_hotel", engine).out
+    assert "and 9 more, which are counted" in dv_sync("verify --foreign --all", engine).out
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(Decimal("0.10"), "0.10"), (" blank", "' blank'"), (None, "(empty)"), (7, "7")],
+)
+def test_values_are_shown_as_people_write_them(dv_sync, value, shown):
+    """Numbers without the name of a type, texts with their quotes."""
+    changed = RowDifference(DifferenceKind.UPDATE, "H-1", "1", "10", {"contoso_rate": (1, value)})
+
+    assert f"contoso_rate: 1 → {shown}" in dv_sync("plan contoso_hotel", planning((changed,))).out
 
 
 def test_any_difference_ends_a_verification_with_1(dv_sync):
