@@ -359,7 +359,7 @@ def _changes(changes: Mapping[str, tuple[object, object]]) -> str:
 
 
 def _shown(value: object) -> str:
-    """Texts with their quotes, so that blanks at their ends can be seen; others as people write."""
+    """Texts with their quotes, so that blanks at their ends can be seen; others without."""
     if value is None:
         return "(empty)"
     return repr(value) if isinstance(value, str) else str(value)

@@ -162,10 +162,10 @@ def concerns_us(
     names = names_of(configuration)
     if run.job_name in names.jobs():
         return True
-    written = {key for table in configuration.tables for key in names.written(table)}
     steps = {event.step_key for event in step_failures}
     if steps:
-        return not steps.isdisjoint(key.to_python_identifier() for key in written)
+        return not steps.isdisjoint(names.steps(configuration))
+    written = {key for table in configuration.tables for key in names.written(table)}
     return not written.isdisjoint(run.asset_selection or ())
 
 
