@@ -16,13 +16,16 @@ A dead live run is noticed within 15 seconds, code server and run killed togethe
    14  at most when the code server was killed with it
 =====  ====================================================================================
 
+So is one that was killed before its first sign of life: its silence begins when it is started, and
+it is over when its process is gone (`run_process.py`). Where nobody can tell, `_PATIENCE` decides.
+
 Six seconds are what a code server takes that has two thirds of a core; on a machine that is busier,
 and where an init system waits longer before it restarts it, noticing takes as much longer. Nothing
 but the code server can look: sensors are its functions.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -32,6 +35,7 @@ from dv_sync_pipeline.config import Configuration
 from dv_sync_pipeline.defs.jobs import STARTED_BY_TAG
 from dv_sync_pipeline.defs.looks import LOOK_SECONDS, minimum_interval
 from dv_sync_pipeline.defs.names import LIVE, names_of
+from dv_sync_pipeline.defs.run_process import HOST_TAG, has_ended, this_host
 from dv_sync_pipeline.sync.leadership import SILENCE
 from dv_sync_pipeline.sync.ledger import Leader, Ledger
 
@@ -46,11 +50,17 @@ _PATIENCE = {
     Status.STARTED: timedelta(seconds=20),
     Status.CANCELING: timedelta(minutes=1),
 }
-"""How long a run that was never heard of may be silent; one that is queued waits as long as it
-must."""
+"""How long a run that was never heard of may be silent while its process may live; one that is
+queued waits as long as it must."""
+
+_ENDED = (Status.FAILURE, Status.SUCCESS, Status.CANCELED)
 
 RESTART = timedelta(minutes=1)
-"""A run that failed so soon after its start is not replaced before as much time has passed."""
+"""A run that ends so soon after its start failed at once: it came to nothing."""
+
+_ATTEMPTS = 2
+"""So many in a row that failed at once, and the next one waits for `RESTART`. One alone may have
+been killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +70,9 @@ class LiveRun:
     Attributes:
         run_id: its id.
         status: its status.
-        since: when it was started, or else created (UTC).
+        since: when it was started, or else got its status (UTC).
         ended: when it ended (UTC); None as long as it has not.
+        process_has_ended: its process is known to be gone; False where nobody can tell.
 
     """
 
@@ -69,6 +80,7 @@ class LiveRun:
     status: Status
     since: datetime
     ended: datetime | None = None
+    process_has_ended: bool = False
 
     @property
     def failed_at_once(self) -> bool:
@@ -105,27 +117,28 @@ def judge(
     heard: Iterable[Leader],
     *,
     leader: Leader | None,
-    last: LiveRun | None,
+    ended: Sequence[LiveRun],
     lead_time: timedelta,
     now: datetime,
 ) -> Verdict:
-    """Of the unfinished `runs`, those `heard` of, and the `last` one that ended."""
+    """Of the unfinished `runs`, those `heard` of, and those that `ended`, the youngest first."""
     alive = {each.run_id for each in heard if each.is_alive(now, silence=SILENCE)}
     silent = {each.run_id for each in heard} - alive
     dead = frozenset(run.run_id for run in runs if _is_dead(run, alive, silent, now))
     coming = {run.run_id for run in runs if run.status is not Status.CANCELING} - dead
     leads = leader if leader is not None and leader.run_id in alive & coming else None
     is_needed, because = _need(coming, leads, lead_time=lead_time, now=now)
-    was_killed = bool(dead) or (leader is not None and last is not None and last.led(leader))
-    if is_needed and not was_killed and last is not None and last.failed_at_once:
-        is_needed, because = _after_failure(last, now)
+    was_killed = bool(dead) or (leader is not None and any(run.led(leader) for run in ended[:1]))
+    if is_needed and not was_killed and _come_to_nothing(ended):
+        is_needed, because = _after_failures(ended[0], now)
     return Verdict(dead, is_needed, because)
 
 
 def _is_dead(run: LiveRun, alive: Collection[str], silent: Collection[str], now: datetime) -> bool:
     if run.run_id in alive or run.status not in _PATIENCE:
         return False
-    return run.run_id in silent or now - run.since >= _PATIENCE[run.status]
+    patience = SILENCE if run.process_has_ended else _PATIENCE[run.status]
+    return run.run_id in silent or now - run.since >= patience
 
 
 def _need(
@@ -142,11 +155,16 @@ def _need(
     return True, "The live run is about to end; another one takes over."
 
 
-def _after_failure(last: LiveRun, now: datetime) -> tuple[bool, str]:
+def _come_to_nothing(ended: Sequence[LiveRun]) -> bool:
+    latest = ended[:_ATTEMPTS]
+    return len(latest) == _ATTEMPTS and all(run.failed_at_once for run in latest)
+
+
+def _after_failures(last: LiveRun, now: datetime) -> tuple[bool, str]:
     assert last.ended is not None  # noqa: S101 - it failed
     if now - last.ended >= RESTART:
-        return True, "The last live run failed at once; this is another attempt."
-    return False, f"The last live run failed at once; the next one follows after {RESTART}."
+        return True, "The last live runs failed at once; this is another attempt."
+    return False, f"The last live runs failed at once; the next one follows after {RESTART}."
 
 
 def build_keep_live(configuration: Configuration) -> dg.SensorDefinition:
@@ -169,7 +187,8 @@ def build_keep_live(configuration: Configuration) -> dg.SensorDefinition:
         if not verdict.is_needed:
             return dg.SensorResult(skip_reason=verdict.because)
         context.log.info(verdict.because)
-        return dg.SensorResult(run_requests=[dg.RunRequest(tags={STARTED_BY_TAG: "keep_live"})])
+        tags = {STARTED_BY_TAG: "keep_live", HOST_TAG: this_host()}
+        return dg.SensorResult(run_requests=[dg.RunRequest(tags=tags)])
 
     return keep_live
 
@@ -179,35 +198,47 @@ def _look(
 ) -> Verdict:
     with Ledger.open(configuration.ledger_url) as ledger:
         heard, leader = ledger.live_runs(), ledger.leader()
-    unfinished, job = [*_PATIENCE, Status.QUEUED], names_of(configuration).of(LIVE)
+    job = names_of(configuration).of(LIVE)
+    unfinished = _records(instance, job, [*_PATIENCE, Status.QUEUED])
+    ended = _records(instance, job, _ENDED, limit=_ATTEMPTS)
+    heard_of = {each.run_id for each in heard}
     return judge(
-        _runs(instance, job, unfinished),
+        [_unfinished(instance, record, heard_of) for record in unfinished],
         heard,
         leader=leader,
-        last=next(iter(_runs(instance, job, [Status.FAILURE, Status.SUCCESS], limit=1)), None),
+        ended=[_live_run(record) for record in ended],
         lead_time=lead_time,
         now=datetime.now(tz=UTC),
     )
 
 
-def _runs(
+def _records(
     instance: dg.DagsterInstance,
     job: str,
     statuses: Sequence[Status],
     *,
     limit: int | None = None,
-) -> list[LiveRun]:
+) -> Sequence[dg.RunRecord]:
     """The youngest first."""
-    found = instance.get_run_records(dg.RunsFilter(job_name=job, statuses=statuses), limit=limit)
-    return [
-        LiveRun(
-            run_id=record.dagster_run.run_id,
-            status=record.dagster_run.status,
-            since=_moment(record.start_time) or record.create_timestamp,
-            ended=_moment(record.end_time),
-        )
-        for record in found
-    ]
+    return instance.get_run_records(dg.RunsFilter(job_name=job, statuses=statuses), limit=limit)
+
+
+def _unfinished(
+    instance: dg.DagsterInstance, record: dg.RunRecord, heard_of: Collection[str]
+) -> LiveRun:
+    """Its process is asked after only as long as nothing else tells of it."""
+    run = record.dagster_run
+    is_gone = run.run_id not in heard_of and has_ended(instance, run)
+    return replace(_live_run(record), process_has_ended=is_gone)
+
+
+def _live_run(record: dg.RunRecord) -> LiveRun:
+    return LiveRun(
+        run_id=record.dagster_run.run_id,
+        status=record.dagster_run.status,
+        since=_moment(record.start_time) or record.update_timestamp,
+        ended=_moment(record.end_time),
+    )
 
 
 def _moment(seconds: float | None) -> datetime | None:

@@ -1,10 +1,13 @@
 """Which live runs are dead, whether another is needed, and what the sensor does about it."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
 from dagster import DagsterRunStatus as Status
+from dagster._core.events import EngineEventData
 
 from dv_sync_pipeline.config import LiveSettings
 from dv_sync_pipeline.definitions import build_definitions
@@ -26,9 +29,15 @@ def ago(**time):
     return NOON - timedelta(**time)
 
 
-def a_run(run_id, status=Status.STARTED, *, since=None, ended=None):
+def a_run(run_id, status=Status.STARTED, *, since=None, ended=None, process_has_ended=False):
     """A live run, ten minutes old unless told otherwise."""
-    return LiveRun(run_id, status, since or ago(minutes=10), ended)
+    return LiveRun(run_id, status, since or ago(minutes=10), ended, process_has_ended)
+
+
+def failed_at_once(run_id, *, seconds_ago):
+    """A live run that came to nothing, five seconds after its start."""
+    since, ended = ago(seconds=seconds_ago + 5), ago(seconds=seconds_ago)
+    return a_run(run_id, Status.FAILURE, since=since, ended=ended)
 
 
 def a_leader(run_id, *, silent_seconds=1.0, minutes_left=20):
@@ -37,11 +46,11 @@ def a_leader(run_id, *, silent_seconds=1.0, minutes_left=20):
     return Leader(f"holder {run_id}", run_id, ago(seconds=silent_seconds), deadline)
 
 
-def judged(*runs, leader=None, others=(), last=None):
+def judged(*runs, leader=None, others=(), ended=()):
     """(Dead runs, whether another is needed) at noon."""
     heard = [*others, leader] if leader else others
     verdict = judge(
-        runs, heard, leader=leader, last=last, lead_time=timedelta(seconds=30), now=NOON
+        runs, heard, leader=leader, ended=ended, lead_time=timedelta(seconds=30), now=NOON
     )
     return set(verdict.dead), verdict.is_needed
 
@@ -69,6 +78,25 @@ def test_a_dead_leader_is_noticed_within_fifteen_seconds():
 def test_a_run_that_nobody_ever_heard_of_is_dead():
     """Its worker was killed before it said anything."""
     assert ({"a"}, True) == judged(a_run("a", since=ago(seconds=20)))
+
+
+@pytest.mark.parametrize("status", [Status.STARTING, Status.STARTED])
+def test_a_run_whose_process_has_ended_is_dead_as_soon_as_one_that_fell_silent(status):
+    """Nobody heard of it, and nobody will."""
+    gone = a_run("a", status, since=ago(seconds=SILENCE.total_seconds()), process_has_ended=True)
+
+    assert ({"a"}, True) == judged(gone)
+
+
+def test_a_run_whose_process_has_ended_may_still_say_how():
+    """Or its code server does: that it is over does not mean that it was killed."""
+    assert (set(), False) == judged(a_run("a", since=ago(seconds=5), process_has_ended=True))
+
+
+@pytest.mark.parametrize("status", [Status.STARTING, Status.STARTED])
+def test_a_run_that_may_live_is_waited_for_longer(status):
+    """A busy machine takes a while to load it, and nobody can tell that its process is gone."""
+    assert (set(), False) == judged(a_run("a", status, since=ago(seconds=15)))
 
 
 @pytest.mark.parametrize("status", [Status.NOT_STARTED, Status.STARTING, Status.STARTED])
@@ -116,39 +144,50 @@ def test_a_run_that_has_handed_over_may_take_a_moment_to_end():
     assert (set(), False) == judged(a_run("a"), a_run("b"), leader=a_leader("b"), others=[ending])
 
 
-def test_what_fails_at_once_is_tried_again_after_a_minute():
-    """A wrong environment is not asked every five seconds."""
-    young = a_run("a", Status.FAILURE, since=ago(seconds=40), ended=ago(seconds=35))
-    old = a_run("a", Status.FAILURE, since=ago(seconds=90), ended=ago(seconds=60))
+def test_what_fails_at_once_is_tried_again_at_once():
+    """It may have been killed before its first sign of life; whoever killed it does not say so."""
+    before = a_run("a", Status.SUCCESS, since=ago(minutes=30), ended=ago(minutes=1))
 
-    assert [(set(), False), (set(), True)] == [judged(last=young), judged(last=old)]
+    assert (set(), True) == judged(ended=[failed_at_once("b", seconds_ago=1), before])
+
+
+def test_what_fails_at_once_again_is_tried_again_after_a_minute():
+    """A wrong environment is not asked every five seconds."""
+    before = failed_at_once("a", seconds_ago=100)
+    young = [failed_at_once("b", seconds_ago=59), before]
+    old = [failed_at_once("b", seconds_ago=60), before]
+
+    assert [(set(), False), (set(), True)] == [judged(ended=young), judged(ended=old)]
 
 
 def test_what_failed_after_a_while_is_replaced_at_once():
-    """It had worked."""
-    last = a_run("a", Status.FAILURE, since=ago(minutes=10), ended=ago(seconds=5))
+    """It had worked, whatever became of the one before."""
+    last = a_run("b", Status.FAILURE, since=ago(minutes=10), ended=ago(seconds=5))
 
-    assert (set(), True) == judged(last=last)
+    assert (set(), True) == judged(ended=[last, failed_at_once("a", seconds_ago=700)])
+
+
+COMING_TO_NOTHING = [failed_at_once("z", seconds_ago=35), failed_at_once("y", seconds_ago=45)]
 
 
 def test_what_was_killed_is_replaced_at_once_however_young():
-    """The last one that failed says nothing about it."""
-    last = a_run("z", Status.FAILURE, since=ago(seconds=40), ended=ago(seconds=35))
+    """The last ones that failed say nothing about it."""
+    killed = a_leader("a", silent_seconds=9)
 
-    assert ({"a"}, True) == judged(a_run("a"), leader=a_leader("a", silent_seconds=9), last=last)
+    assert ({"a"}, True) == judged(a_run("a"), leader=killed, ended=COMING_TO_NOTHING)
 
 
 def test_a_killed_leader_is_replaced_at_once_when_dagster_sees_it_first():
     """Its code server tells at once that the process is gone; its heartbeat is still young."""
-    last = a_run("a", Status.FAILURE, since=ago(seconds=40), ended=ago(seconds=1))
+    killed = failed_at_once("a", seconds_ago=1)
 
-    assert (set(), True) == judged(leader=a_leader("a"), last=last)
+    assert (set(), True) == judged(leader=a_leader("a"), ended=[killed, *COMING_TO_NOTHING])
 
 
 @pytest.fixture
 def instance():
-    """A Dagster that forgets."""
-    with dg.DagsterInstance.ephemeral() as instance:
+    """A Dagster that forgets, with the default launcher."""
+    with dg.DagsterInstance.local_temp() as instance:
         yield instance
 
 
@@ -183,20 +222,24 @@ def ledger(configuration):
     ledger.close()
 
 
-def start_run(instance, definitions):
-    """A live run that Dagster takes for started, as long as nobody says otherwise."""
-    job = definitions.resolve_job_def("live")
-    run = instance.create_run_for_job(job)
+def happens(instance, run_id, event, *, seconds_ago=0.0):
+    """Dagster takes the run for what the event says, as long as nobody says otherwise."""
     instance.handle_new_event(
         dg.EventLogEntry(
             error_info=None,
             level=10,
             user_message="",
-            run_id=run.run_id,
-            timestamp=(datetime.now(UTC) - timedelta(hours=1)).timestamp(),
-            dagster_event=dg.DagsterEvent("PIPELINE_START", "live"),
+            run_id=run_id,
+            timestamp=datetime.now(UTC).timestamp() - seconds_ago,
+            dagster_event=dg.DagsterEvent(event, "live"),
         )
     )
+
+
+def start_run(instance, definitions, *, seconds_ago=3600.0, tags=None):
+    """A live run that Dagster takes for started, for an hour unless told otherwise."""
+    run = instance.create_run_for_job(definitions.resolve_job_def("live"), tags=tags)
+    happens(instance, run.run_id, "PIPELINE_START", seconds_ago=seconds_ago)
     return run.run_id
 
 
@@ -217,6 +260,31 @@ def test_the_sensor_reports_a_silent_run_failed_and_starts_another(
 
     assert 1 == len(look().run_requests)
     assert Status.FAILURE == instance.get_run_by_id(run_id).status
+
+
+def test_the_sensor_replaces_a_run_that_was_killed_before_its_first_sign_of_life(
+    look, instance, definitions
+):
+    """It has reported its process, and that is gone."""
+    run_id = start_run(instance, definitions, seconds_ago=10, tags=look().run_requests[0].tags)
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        pass
+    run = instance.get_run_by_id(run_id)
+    instance.report_engine_event("", run, EngineEventData.in_process(process.pid))
+
+    assert 1 == len(look().run_requests)
+    assert Status.FAILURE == instance.get_run_by_id(run_id).status
+
+
+def test_the_time_in_the_queue_is_no_silence(look, instance, definitions):
+    """The run waited there for an hour, and has just been sent on its way."""
+    run = instance.create_run_for_job(definitions.resolve_job_def("live"))
+    instance.delete_run(run.run_id)
+    instance.run_storage.add_historical_run(run, datetime.now(UTC) - timedelta(hours=1))
+    happens(instance, run.run_id, "PIPELINE_STARTING")
+
+    assert [] == look().run_requests
+    assert Status.STARTING == instance.get_run_by_id(run.run_id).status
 
 
 def test_the_sensor_leaves_a_living_run_alone(look, instance, definitions, ledger):
