@@ -78,27 +78,29 @@ class Feed:
         """What changed since the token, page by page."""
         return self.primary.read_changes(self.mapping.primary, self._names, token=token.link)
 
-    async def fresh_token(self) -> DeltaToken | None:
+    async def fresh_token(self, *, writer: int) -> DeltaToken | None:
         """A token for what changes from now on; None where the table does not track changes.
 
         From a token that is not too old the feed is read to its end, and what it tells is let go:
-        that is far less than to begin anew, which reads every row (DATAVERSE 7.1).
+        that is far less than to begin anew, which reads every row (DATAVERSE 7.1). Tombstones are
+        stamped as of the pass `writer`: another one may be about to create such a row (`turns.py`).
         """
         now = self.clock()
         if not self.mapping.primary.change_tracking_enabled:
             return None
         try:
-            link = await self._advanced() or await self._begun()
+            link = await self._advanced(writer) or await self._begun()
         except ChangeTrackingOffError:
             return None
         return DeltaToken(link, self.fingerprint, now)
 
-    async def _advanced(self) -> str:
+    async def _advanced(self, writer: int) -> str:
         token, link = self.usable_token(), ""
         if token is None:
             return ""
         try:
             async for page in self.read(token):
+                self.ledger.stamp_rows(self.table, page.deleted, writer=writer)
                 link = page.token
         except DeltaTokenLostError:
             return ""

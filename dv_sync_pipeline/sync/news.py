@@ -12,7 +12,6 @@ import polars as pl
 from dv_sync_pipeline.errors import DeltaTokenLostError
 from dv_sync_pipeline.sync.comparison import TablePass
 from dv_sync_pipeline.sync.feed import Feed
-from dv_sync_pipeline.sync.ledger import DeltaToken
 from dv_sync_pipeline.sync.mapping import PRIMARY_ID, VERSION
 from dv_sync_pipeline.sync.touched import frame_of_changes
 from dv_sync_pipeline.webapi.client import ChangePage
@@ -27,26 +26,32 @@ async def news_of(task: TablePass, feed: Feed) -> str:
 
     A feed without news is behind us: its next token is saved, so that the age of the token tells
     how long ago the feed was followed to its end. A token that cannot be used is news as well: the
-    pass that follows finds out what to do.
+    pass that follows finds out what to do. So are rows in doubt that are to be looked at again.
     """
     began = task.clock()
     token = feed.usable_token()
     if token is None:
         return "" if feed.ledger.is_untracked(feed.table) else feed.why_unusable()
-    link = token.link
+    link, doubtful = token.link, task.ledger.rows_in_doubt(task.table, due=began)
+    if doubtful:
+        return _digest(token.link, *sorted(doubtful))
     try:
         async for page in feed.read(token):
             if not _is_applied(page, task):
-                return _digest(token)
+                return _digest(token.link)
             link = page.token
     except DeltaTokenLostError:
-        return _digest(token)
+        return _digest(token.link)
     feed.save(replace(token, link=link, taken=began), instead_of=token)
     return ""
 
 
 def _is_applied(page: ChangePage, task: TablePass) -> bool:
-    """Whether each row was written in this version or a later one, and what is gone has no link."""
+    """Whether each row was written in this version or a later one, and what is gone has no link.
+
+    Stamped before it is looked for: another pass may be about to create it (`turns.py`).
+    """
+    task.ledger.stamp_rows(task.table, page.deleted, writer=task.turns.writer)
     rows = frame_of_changes(task, page.rows)
     if VERSION not in rows.columns:
         return rows.is_empty() and not page.deleted
@@ -59,5 +64,5 @@ def _is_applied(page: ChangePage, task: TablePass) -> bool:
     return newer.is_empty()
 
 
-def _digest(token: DeltaToken) -> str:
-    return hashlib.sha256(token.link.encode()).hexdigest()[:_DIGEST_CHARACTERS]
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:_DIGEST_CHARACTERS]

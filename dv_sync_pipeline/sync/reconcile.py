@@ -51,7 +51,7 @@ async def reconcile(task: TablePass, feed: Feed) -> TableReport:
     mapping_changed = task.ledger.mapping_changed(task.table, mapping=feed.fingerprint)
     task.ledger.begin_reconcile(task.table, mapping=feed.fingerprint)
     known_token = task.ledger.delta_token(task.table)
-    token = await feed.fresh_token()
+    token = await feed.fresh_token(writer=task.turns.writer)
     comparison = await compare_sides(task)
     written = await apply(comparison.difference, task)
     pairs = await _pairs(task, comparison)

@@ -104,14 +104,18 @@ class RowsPass:
         self._tally.parked |= parked
 
     async def finish(self) -> None:
-        """Look again at rows that were overtaken, and at those whose parent or key has come."""
+        """Look again at rows that were overtaken, that are in doubt, whose parent or key came."""
         for _ in range(ROUNDS_MAX):
-            overtaken = self._task.turns.forget_overtaken()
+            now = self._task.clock()
+            doubtful = self._task.ledger.rows_in_doubt(self._task.table, due=now)
+            overtaken = self._task.turns.forget_overtaken() | doubtful
             due = self._newly_arrived() | self._waiting_for_freed_keys()
             if self._dry_run or not overtaken | due:
                 return
             await self.look_at(overtaken)
             await self.look_at(due - overtaken, is_news=False)
+            if doubtful:
+                self._task.ledger.settle_doubts(self._task.table, due=now)
         raise TableError(
             f"other runs keep writing the same rows of {self._task.table}",
             mend="Nothing to do: the next run looks at them again",

@@ -98,8 +98,7 @@ class _Writer:
 
     async def apply(self, difference: Difference) -> Written:
         difference = with_present_status(difference, self._task.mapping)
-        dead_links = difference.dead_links.alias(PRIMARY_ID).to_frame()
-        await self._in_turns(dead_links, self._drop_links)
+        await self._in_turns(self._surely_dead(difference), self._drop_links)
         await self._in_turns(difference.fresh_links, self._save_links)
         await self._update(difference)
         await self._create(difference.creates)
@@ -108,6 +107,13 @@ class _Writer:
         await self._set_states(difference)
         await self._settle(difference)
         return self._written
+
+    def _surely_dead(self, difference: Difference) -> pl.DataFrame:
+        """Links that lead nowhere, unless their row may still arrive."""
+        dead_links = difference.dead_links.alias(PRIMARY_ID).to_frame()
+        if dead_links.is_empty():
+            return dead_links
+        return _without(dead_links, self._ledger.rows_in_doubt(self._task.table))
 
     def _save_links(self, links: pl.DataFrame) -> None:
         self._ledger.save_links(self._task.table, links, writer=self._turns.writer)
@@ -166,7 +172,7 @@ class _Writer:
         if creates.is_empty():
             return
         creates = creates.with_columns(pl.col(PRIMARY_ID).alias(SECONDARY_ID))
-        await self._in_chunks("create", creates, self._create_chunk)
+        await self._in_chunks("create", creates, self._create_chunk, is_new=True)
 
     async def _chain(self, difference: Difference) -> None:
         """Lookups to rows of the same table, once all of them are there (DATAVERSE 5)."""
@@ -238,10 +244,14 @@ class _Writer:
         stage: str,
         rows: pl.DataFrame,
         write: Callable[[pl.DataFrame], Awaitable[None]],
+        *,
+        is_new: bool = False,
     ) -> None:
         done = 0
         for chunk in rows.iter_slices(self._task.rows_per_chunk):
-            async with self._turns.chunk(chunk[PRIMARY_ID].to_list()) as overtaken:
+            ids = chunk[PRIMARY_ID].to_list()
+            intended = links_of(chunk, intended=True) if is_new else None
+            async with self._turns.chunk(ids, intended=intended) as overtaken:
                 ours = _without(chunk, overtaken)
                 if not ours.is_empty():
                     await write(ours)
@@ -256,8 +266,7 @@ class _Writer:
         self._park_refused(chunk, await self._states.change(writes, chunk, proof=self._columns))
 
     async def _create_chunk(self, chunk: pl.DataFrame) -> None:
-        """A row is written down as intended first, so that it is known as ours after a crash."""
-        self._save_links(links_of(chunk, intended=True))
+        """Rows that are written down as intended already, so that they are ours after a crash."""
         writes = [self._creation(row) for row in chunk.iter_rows(named=True)]
         outcomes = await self._send(
             self._task.secondary.create_rows, writes, chunk, proof=(FOLDED_KEY,)

@@ -12,6 +12,8 @@ from dv_sync_pipeline_tests.worlds.dagster_services import DEPLOYMENT, running_e
 
 pytestmark = pytest.mark.timeout(400)
 
+SOMEBODY = 1
+
 
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory, free_port):
@@ -56,11 +58,11 @@ def codes(side, table) -> list[str]:
 def somebody_else_at_work_on(table, estate):
     """A lease of the table that runs must wait for."""
     ledger = Ledger.open(estate.variables["DV_SYNC_LEDGER"])
-    assert ledger.take_lease(table, "a test", now=datetime.now(UTC), lasts=timedelta(minutes=5))
+    assert ledger.take_lease(table, SOMEBODY, now=datetime.now(UTC), lasts=timedelta(minutes=5))
     try:
         yield
     finally:
-        ledger.release_lease(table, "a test")
+        ledger.release_lease(table, SOMEBODY)
         ledger.close()
 
 

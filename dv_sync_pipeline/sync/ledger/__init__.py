@@ -9,6 +9,7 @@ what to link, to park or to remove.
 from dv_sync_pipeline.sync.ledger.contents import EqualContents
 from dv_sync_pipeline.sync.ledger.database import SCHEMA_VERSION
 from dv_sync_pipeline.sync.ledger.descriptions import Descriptions
+from dv_sync_pipeline.sync.ledger.doubts import Doubts
 from dv_sync_pipeline.sync.ledger.environments import KnownEnvironments
 from dv_sync_pipeline.sync.ledger.feeds import DeltaToken, Feeds, Lag
 from dv_sync_pipeline.sync.ledger.leadership import Leader, Leadership
@@ -40,6 +41,7 @@ class Ledger(
     Descriptions,
     EqualContents,
     Leases,
+    Doubts,
     Leadership,
     WakeUps,
     Passes,

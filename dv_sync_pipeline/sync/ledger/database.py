@@ -21,7 +21,7 @@ from dv_sync_pipeline.redact import redact
 
 __all__ = ["METADATA", "SCHEMA_VERSION", "Database", "in_steps", "insert", "moment_text"]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised whenever a table that exists changes; a ledger of a newer version is refused.
 
 A new table needs no new version: it is created where it is missing.
@@ -36,6 +36,8 @@ _MIGRATIONS: Mapping[int, Sequence[str]] = {
         "ALTER TABLE links ADD COLUMN writer BIGINT NOT NULL DEFAULT 0",
         "CREATE INDEX links_by_secondary_row ON links (table_name, secondary_id)",
     ),
+    # Each lease knows the last write of the ledger before it was taken.
+    5: ("ALTER TABLE leases ADD COLUMN sequence BIGINT NOT NULL DEFAULT 0",),
 }
 """Version → the statements that lead to it from the version before, for both kinds of database.
 

@@ -7,6 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from dv_sync_pipeline.sync.ledger.database import METADATA, Database, moment_text
+from dv_sync_pipeline.sync.ledger.doubts import put_in_doubt
+from dv_sync_pipeline.sync.ledger.stamps import latest_sequence, stamp_anew
 
 __all__ = ["Leases"]
 
@@ -16,8 +18,9 @@ _leases = sa.Table(
     sa.Column("table_name", sa.String(128), primary_key=True),
     sa.Column("holder", sa.String(64), nullable=False),
     sa.Column("expires", sa.String(32), nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False, server_default="0"),
 )
-
+"""`sequence` is the number of the last write before the lease was taken (`stamps.py`)."""
 
 _queue = sa.Table(
     "lease_queue",
@@ -33,15 +36,16 @@ _ASKS_AGAIN_WITHIN = timedelta(seconds=2)
 
 
 class Leases(Database):
-    """One lease for each table."""
+    """One lease for each table; who holds it is told by the number of a writer, as in stamps."""
 
-    def take_lease(self, table: str, holder: str, *, now: datetime, lasts: timedelta) -> bool:
-        """Take or renew the only lease of the table; False while another holder has it.
+    def take_lease(self, table: str, writer: int, *, now: datetime, lasts: timedelta) -> bool:
+        """Take or renew the only lease of the table; False while another writer has it.
 
         Who is refused is next: a holder that gives the lease back and wants it again at once waits
-        behind those who have asked before.
+        behind those who have asked before. Whoever had it and let it run out may have a request on
+        its way: what it has written in its turn is in doubt, and counts as written now.
         """
-        expires = moment_text(now + lasts)
+        holder, expires = _holder(writer), moment_text(now + lasts)
         try:
             with self.transaction() as connection:
                 if _renew(connection, table, holder, expires=expires):
@@ -57,12 +61,24 @@ class Leases(Database):
             return False
         return True
 
-    def release_lease(self, table: str, holder: str) -> None:
-        """Let the next one have its turn."""
+    def renew_lease(self, table: str, writer: int, *, now: datetime, lasts: timedelta) -> bool:
+        """Keep the lease; False if another writer has taken it."""
         with self.transaction() as connection:
-            connection.execute(
-                _leases.delete().where(_leases.c.table_name == table, _leases.c.holder == holder)
-            )
+            return _renew(connection, table, _holder(writer), expires=moment_text(now + lasts))
+
+    def release_lease(self, table: str, writer: int) -> bool:
+        """Let the next one have its turn; False if another writer has taken it already."""
+        is_mine = sa.and_(_leases.c.table_name == table, _leases.c.holder == _holder(writer))
+        with self.transaction() as connection:
+            return connection.execute(_leases.delete().where(is_mine)).rowcount > 0
+
+
+def _holder(writer: int) -> str:
+    return f"{writer:016x}"
+
+
+def _writer(holder: str) -> int:
+    return int(holder, 16)
 
 
 def _renew(connection: sa.Connection, table: str, holder: str, *, expires: str) -> bool:
@@ -75,12 +91,23 @@ def _take(
 ) -> bool:
     """Whether the lease was free: nobody's, or run out."""
     of_table = _leases.c.table_name == table
-    connection.execute(_leases.delete().where(of_table, _leases.c.expires <= moment_text(now)))
-    if connection.execute(sa.select(_leases).where(of_table)).first() is not None:
+    known = connection.execute(sa.select(_leases).where(of_table)).first()
+    values = {"holder": holder, "expires": expires, "sequence": latest_sequence}
+    if known is None:
+        connection.execute(_leases.insert().values(table_name=table, **values))
+        return True
+    if known.expires > moment_text(now):
         return False
-    values = {"table_name": table, "holder": holder, "expires": expires}
-    connection.execute(_leases.insert().values(values))
-    return True
+    is_as_known = sa.and_(_leases.c.holder == known.holder, _leases.c.expires == known.expires)
+    taken = connection.execute(_leases.update().where(of_table, is_as_known).values(values))
+    if taken.rowcount:
+        _doubt_turn(connection, table, known, now=now)
+    return taken.rowcount > 0
+
+
+def _doubt_turn(connection: sa.Connection, table: str, lost: sa.Row[Any], *, now: datetime) -> None:
+    written = stamp_anew(connection, table, writer=_writer(lost.holder), since=lost.sequence)
+    put_in_doubt(connection, table, written, now=now)
 
 
 def _queued(connection: sa.Connection, table: str) -> Sequence[sa.Row[Any]]:

@@ -1,7 +1,7 @@
 """Which pass wrote which row last, in the order of the ledger.
 
-A row that is linked carries the stamp in its link. Rows without a link that a pass has removed,
-could not create, or has parked are listed here, so that a pass that began before knows of it.
+A row that is linked carries the stamp in its link. Rows that a pass has removed, could not create,
+has parked, or found to be deleted are listed here, so that a pass that began before knows of it.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,14 @@ import sqlalchemy as sa
 
 from dv_sync_pipeline.sync.ledger.database import METADATA, Database, in_steps, insert
 
-__all__ = ["Stamps", "next_sequence", "stamp_unlinked", "stamps_of_links"]
+__all__ = [
+    "Stamps",
+    "latest_sequence",
+    "next_sequence",
+    "stamp_anew",
+    "stamp_unlinked",
+    "stamps_of_links",
+]
 
 _KEPT_MAX = 1_000_000
 """Stamps that are older by so many writes of the ledger are forgotten: no pass is that long."""
@@ -41,6 +48,10 @@ stamps_of_links = ("sequence", "writer")
 """Columns of the links: the ledger's sequence at the last write of the row, and which pass did."""
 
 
+latest_sequence = sa.select(_sequence.c.latest).scalar_subquery()
+"""The number of the last write, as part of a statement."""
+
+
 def next_sequence(connection: sa.Connection) -> int:
     """The next number; other writers wait for this transaction, so numbers follow commits."""
     number = _sequence.update().values(latest=_sequence.c.latest + 1).returning(_sequence.c.latest)
@@ -50,7 +61,7 @@ def next_sequence(connection: sa.Connection) -> int:
 def stamp_unlinked(
     connection: sa.Connection, table: str, primary_ids: Sequence[str], *, sequence: int, writer: int
 ) -> None:
-    """Rows that have no link were written now, and very old stamps are forgotten."""
+    """Rows that may have no link were written now, and very old stamps are forgotten."""
     of_table = _unlinked.c.table_name == table
     connection.execute(_unlinked.delete().where(_unlinked.c.sequence < sequence - _KEPT_MAX))
     for ids in in_steps(primary_ids):
@@ -60,6 +71,18 @@ def stamp_unlinked(
             for row_id in ids
         ]
         insert(connection, _unlinked, rows)
+
+
+def stamp_anew(connection: sa.Connection, table: str, *, writer: int, since: int) -> set[str]:
+    """Let what a pass has written since count as written now; returns the rows."""
+    sequence, found = next_sequence(connection), set[str]()
+    for stamped in (METADATA.tables["links"], _unlinked):
+        is_its = sa.and_(
+            stamped.c.table_name == table, stamped.c.writer == writer, stamped.c.sequence > since
+        )
+        found |= set(connection.scalars(sa.select(stamped.c.primary_id).where(is_its)))
+        connection.execute(stamped.update().where(is_its).values(sequence=sequence))
+    return found
 
 
 class Stamps(Database):
@@ -109,19 +132,14 @@ class Stamps(Database):
             return {str(row_id) for row_ids in written for row_id in row_ids}
 
     def stamp_rows(self, table: str, primary_ids: Sequence[str], *, writer: int) -> None:
-        """These rows were written now, linked or not."""
-        if not primary_ids:
-            return
-        links = METADATA.tables["links"]
-        with self.transaction() as connection:
-            sequence = next_sequence(connection)
-            stamp_unlinked(connection, table, primary_ids, sequence=sequence, writer=writer)
-            for ids in in_steps(primary_ids):
-                connection.execute(
-                    links.update()
-                    .where(links.c.table_name == table, links.c.primary_id.in_(ids))
-                    .values(sequence=sequence, writer=writer)
-                )
+        """These rows were written now, linked or not.
+
+        The stamp in a link stays beside it: it tells who may have a request on its way.
+        """
+        if primary_ids:
+            with self.transaction() as connection:
+                sequence = next_sequence(connection)
+                stamp_unlinked(connection, table, primary_ids, sequence=sequence, writer=writer)
 
 
 def _written(stamped: sa.Table, table: str, *, since: int, writer: int) -> "sa.Select[tuple[str]]":

@@ -16,6 +16,8 @@ from dv_sync_pipeline.sync.report import DifferenceKind, ParkedReason, RowDiffer
 from dv_sync_pipeline_tests.worlds.memory import INACTIVE, row_id
 from dv_sync_pipeline_tests.worlds.memory_hotels import Hotels
 
+NEXT, DEAD, OTHER = 1, 2, 3
+
 
 @pytest.fixture
 def hotels(tmp_path) -> Hotels:
@@ -228,7 +230,7 @@ def test_a_run_gives_its_turn_back(hotels):
             with pytest.raises(RequestFailedError):
                 await engine.reconcile("hotel")
             now, lasts = hotels.clock(), timedelta(seconds=1)
-            return engine.ledger.take_lease("hotel", "next", now=now, lasts=lasts)
+            return engine.ledger.take_lease("hotel", NEXT, now=now, lasts=lasts)
 
     assert asyncio.run(run())
 
@@ -240,9 +242,7 @@ def test_a_waiting_run_goes_on_when_the_lease_of_a_dead_one_ends(hotels, monkeyp
 
     async def run():
         async with hotels.open() as engine:
-            engine.ledger.take_lease(
-                "hotel", "dead", now=hotels.clock(), lasts=timedelta(seconds=20)
-            )
+            engine.ledger.take_lease("hotel", DEAD, now=hotels.clock(), lasts=timedelta(seconds=20))
             began = hotels.clock()
             await engine.reconcile("brand")
             await engine.reconcile("hotel")
@@ -261,7 +261,7 @@ def test_a_run_that_waits_for_too_long_writes_nothing(hotels, monkeypatch):
     async def run():
         async with hotels.open() as engine:
             await engine.reconcile("brand")
-            engine.ledger.take_lease("hotel", "other", now=hotels.clock(), lasts=timedelta(hours=1))
+            engine.ledger.take_lease("hotel", OTHER, now=hotels.clock(), lasts=timedelta(hours=1))
             await engine.reconcile("hotel")
 
     with pytest.raises(TableError, match="other runs have been writing hotel for too long"):

@@ -10,12 +10,14 @@ import sqlalchemy as sa
 
 from dv_sync_pipeline.errors import ConfigurationError, LedgerError, WrongEnvironmentError
 from dv_sync_pipeline.sync.ledger import SCHEMA_VERSION, Ledger
+from dv_sync_pipeline.sync.ledger.doubts import LOOKS_AFTER
 from dv_sync_pipeline.sync.mapping import PRIMARY_ID
 from dv_sync_pipeline.sync.projection import LINKS_SCHEMA
 from dv_sync_pipeline.sync.report import ParkedReason, ParkedRow
 
 MOMENT = datetime(2026, 1, 31, 2, 0, tzinfo=UTC)
 LASTS = timedelta(seconds=30)
+FIRST, SECOND = 1, 2
 
 
 def links(*rows) -> pl.DataFrame:
@@ -137,26 +139,94 @@ def test_a_parked_row_takes_whatever_the_server_said(ledger):
 def test_only_one_holder_has_the_lease(ledger):
     """Until it ends or is given back."""
     taken = [
-        ledger.take_lease("hotel", "first", now=MOMENT, lasts=LASTS),
-        ledger.take_lease("hotel", "second", now=MOMENT, lasts=LASTS),
-        ledger.take_lease("room", "second", now=MOMENT, lasts=LASTS),
-        ledger.take_lease("hotel", "first", now=MOMENT + LASTS / 2, lasts=LASTS),
-        ledger.take_lease("hotel", "second", now=MOMENT + LASTS, lasts=LASTS),
-        ledger.take_lease("hotel", "second", now=MOMENT + 2 * LASTS, lasts=LASTS),
+        ledger.take_lease("hotel", FIRST, now=MOMENT, lasts=LASTS),
+        ledger.take_lease("hotel", SECOND, now=MOMENT, lasts=LASTS),
+        ledger.take_lease("room", SECOND, now=MOMENT, lasts=LASTS),
+        ledger.take_lease("hotel", FIRST, now=MOMENT + LASTS / 2, lasts=LASTS),
+        ledger.take_lease("hotel", SECOND, now=MOMENT + LASTS, lasts=LASTS),
+        ledger.take_lease("hotel", SECOND, now=MOMENT + 2 * LASTS, lasts=LASTS),
     ]
-    ledger.release_lease("hotel", "second")
-    taken.append(ledger.take_lease("hotel", "first", now=MOMENT + 2 * LASTS, lasts=LASTS))
+    ledger.release_lease("hotel", SECOND)
+    taken.append(ledger.take_lease("hotel", FIRST, now=MOMENT + 2 * LASTS, lasts=LASTS))
 
     assert [True, False, True, True, False, True, True] == taken
 
 
 def test_a_holder_cannot_give_back_the_lease_of_another(ledger):
     """A run that lost its turn leaves the new one alone."""
-    ledger.take_lease("hotel", "second", now=MOMENT, lasts=LASTS)
+    ledger.take_lease("hotel", SECOND, now=MOMENT, lasts=LASTS)
 
-    ledger.release_lease("hotel", "first")
+    ledger.release_lease("hotel", FIRST)
 
-    assert not ledger.take_lease("hotel", "first", now=MOMENT, lasts=LASTS)
+    assert not ledger.take_lease("hotel", FIRST, now=MOMENT, lasts=LASTS)
+
+
+def test_a_lease_that_was_lost_cannot_be_renewed(ledger):
+    """Not even when nobody has it now: its holder must learn that it was lost."""
+    ledger.take_lease("hotel", FIRST, now=MOMENT, lasts=LASTS)
+    renewed = [ledger.renew_lease("hotel", FIRST, now=MOMENT + LASTS * 2, lasts=LASTS)]
+    ledger.take_lease("hotel", SECOND, now=MOMENT + LASTS * 4, lasts=LASTS)
+    renewed.append(ledger.renew_lease("hotel", FIRST, now=MOMENT + LASTS * 4, lasts=LASTS))
+    given_back = [ledger.release_lease("hotel", each) for each in (FIRST, SECOND)]
+    renewed.append(ledger.renew_lease("hotel", FIRST, now=MOMENT + LASTS * 4, lasts=LASTS))
+
+    assert [True, False, False] == renewed
+    assert [False, True] == given_back
+
+
+def write(ledger, row_id, *, writer, table="hotel"):
+    """A row is linked and stamped."""
+    ledger.save_links(table, links((row_id, row_id, 1, row_id, "created", False)), writer=writer)
+
+
+def test_what_a_lost_turn_has_written_is_in_doubt(ledger):
+    """Linked or not; not what its pass wrote before, nor what others wrote, nor another table."""
+    write(ledger, "before", writer=FIRST)
+    ledger.take_lease("hotel", FIRST, now=MOMENT, lasts=LASTS)
+    write(ledger, "linked", writer=FIRST)
+    write(ledger, "of another table", writer=FIRST, table="room")
+    write(ledger, "of another pass", writer=SECOND)
+    ledger.stamp_rows("hotel", ["unlinked"], writer=FIRST)
+    ledger.take_lease("hotel", SECOND, now=MOMENT + LASTS, lasts=LASTS)
+
+    assert {"linked", "unlinked"} == ledger.rows_in_doubt("hotel", due=MOMENT + LASTS)
+    assert set() == ledger.rows_in_doubt("hotel", due=MOMENT)
+    assert set() == ledger.rows_in_doubt("room")
+
+
+def test_what_a_lost_turn_has_written_counts_as_written_now(ledger):
+    """What a pass has read since its stamp may be older than what arrives."""
+    ledger.take_lease("hotel", FIRST, now=MOMENT, lasts=LASTS)
+    write(ledger, "a", writer=FIRST)
+    ledger.stamp_rows("hotel", ["b"], writer=FIRST)
+    began = ledger.latest_sequence()
+    ledger.take_lease("hotel", SECOND, now=MOMENT + LASTS, lasts=LASTS)
+
+    assert {"a", "b"} == ledger.rows_written_since("hotel", since=began, writer=SECOND)
+
+
+def test_a_turn_that_was_given_back_leaves_no_doubt(ledger):
+    """As nearly all are."""
+    ledger.take_lease("hotel", FIRST, now=MOMENT, lasts=LASTS)
+    write(ledger, "a", writer=FIRST)
+    ledger.release_lease("hotel", FIRST)
+    ledger.take_lease("hotel", SECOND, now=MOMENT + LASTS, lasts=LASTS)
+
+    assert set() == ledger.rows_in_doubt("hotel")
+
+
+def test_a_doubt_is_settled_look_by_look(ledger):
+    """Looks that are not due yet are still made; a row doubted twice is no trouble."""
+    ledger.doubt_rows("hotel", ["a"], now=MOMENT)
+    ledger.doubt_rows("hotel", ["a", "b"], now=MOMENT)
+    ledger.doubt_rows("room", ["c"], now=MOMENT)
+    left = []
+    for after in LOOKS_AFTER:
+        ledger.settle_doubts("hotel", due=MOMENT + after)
+        left.append(ledger.rows_in_doubt("hotel"))
+
+    assert [{"a", "b"}, {"a", "b"}, set()] == left
+    assert {"c"} == ledger.rows_in_doubt("room")
 
 
 def test_the_file_is_for_its_user_alone(tmp_path):
@@ -191,6 +261,7 @@ def test_a_ledger_of_version_2_is_brought_to_the_present(ledger_url):
             "DROP INDEX links_by_secondary_row",
             "ALTER TABLE links DROP COLUMN sequence",
             "ALTER TABLE links DROP COLUMN writer",
+            "ALTER TABLE leases DROP COLUMN sequence",
             "INSERT INTO links VALUES ('hotel', 'one', 'two', 7, 'H-1', 'created', '0')",
             "UPDATE ledger_info SET schema_version = 2",
         ):
@@ -202,6 +273,7 @@ def test_a_ledger_of_version_2_is_brought_to_the_present(ledger_url):
     database.dispose()
     assert ["one"] == ledger.links_to("hotel", ["two"])[PRIMARY_ID].to_list()
     assert {"one"} == ledger.claim_rows("hotel", ["one"], since=-1, writer=5)
+    assert ledger.take_lease("hotel", FIRST, now=MOMENT, lasts=LASTS)
     ledger.close()
     assert {"lists_of_removals", "listed_removals"} <= tables
     assert tables.isdisjoint({"removals", "removal_lists"})

@@ -37,12 +37,12 @@ def test_two_processes_take_turns(ledger_url, tmp_path):
     program = [sys.executable, "-m", "dv_sync_pipeline_tests.worlds.lease_taker", ledger_url]
     takers = [
         subprocess.Popen(
-            [*program, name, str(TURNS), tmp_path / "fence"],
+            [*program, writer, str(TURNS), tmp_path / "fence"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        for name in ("first", "second")
+        for writer in ("1", "2")
     ]
     ready = [taker.stdout.readline() for taker in takers]
     for taker in takers:
