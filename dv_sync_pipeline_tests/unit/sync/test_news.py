@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dv_sync_pipeline.sync.ledger import Ledger
+from dv_sync_pipeline.sync.ledger.doubts import LOOKS_AFTER
 from dv_sync_pipeline.sync.wakeups import WakeUp, WakeUpKind
 from dv_sync_pipeline_tests.worlds.memory import row_id
 from dv_sync_pipeline_tests.worlds.memory_hotels import Hotels
@@ -70,6 +71,18 @@ def test_a_change_is_news_until_it_is_applied(hotels):
 
     assert first
     assert (first, "") == (again, after)
+
+
+def test_a_row_in_doubt_is_news_whenever_a_look_is_due(hotels, ledger):
+    """No feed tells of it: something of a killed run may have arrived."""
+    ledger.doubt_rows("hotel", [HOTEL], now=hotels.clock())
+    answers = []
+    for after in LOOKS_AFTER:
+        hotels.clock.now += after
+        before, _, afterwards = ask(hotels, news, changes, news)
+        answers.append((bool(before), afterwards))
+
+    assert [(True, "")] * len(LOOKS_AFTER) == answers
 
 
 def test_asking_writes_nothing(hotels):
