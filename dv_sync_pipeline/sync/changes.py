@@ -44,6 +44,8 @@ async def follow_changes(task: TablePass, feed: Feed, *, dry_run: bool = False) 
         if not feed.ledger.is_untracked(task.table):
             feed.ledger.owe_reconcile(task.table, feed.why_unusable())
         return rows.report("changes")
+    if not dry_run:
+        await task.turns.begin()
     began = task.clock()
     try:
         async for page in feed.read(token):

@@ -48,6 +48,7 @@ async def reconcile(task: TablePass, feed: Feed) -> TableReport:
     meanwhile are looked at again when all others are done.
     """
     meter = Meter(task)
+    await task.turns.begin()
     mapping_changed = task.ledger.mapping_changed(task.table, mapping=feed.fingerprint)
     task.ledger.begin_reconcile(task.table, mapping=feed.fingerprint)
     known_token = task.ledger.delta_token(task.table)
@@ -112,6 +113,7 @@ async def remove_gone(task: TablePass) -> TableReport:
     another parent must have moved before its old parent goes (DESIGN 4, Order).
     """
     meter = Meter(task)
+    await task.turns.begin()
     began = task.clock()
     found = _listed(task, now=began)
     removed = await remove(found, task)

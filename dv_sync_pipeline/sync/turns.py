@@ -112,6 +112,14 @@ class Turns:
         self.writer = uuid4().int % 2**_WRITER_BITS
         self.overtaken: set[str] = set()
 
+    async def begin(self) -> None:
+        """To be called before anything is read: turns that are lost are lost by now.
+
+        Taken over in the midst of the pass, they would have it leave alone what it came to repair.
+        """
+        async with self.hold():
+            self.begin_anew()
+
     def begin_anew(self) -> None:
         """From now on only later writes count; to be called before rows are read again."""
         self._since = self._ledger.latest_sequence()
