@@ -236,7 +236,8 @@ class Engine:
     async def news(self, table: str) -> str:
         """What tells unapplied changes of one table from earlier ones; "" when there are none.
 
-        Nothing is written but the token of a feed without news. A reconcile that is owed is none.
+        Only the ledger is written: the token of a feed without news, and stamps of rows that are
+        gone (`news.py`). A reconcile that is owed is none.
         """
         if self.reconcile_owed(table):
             return ""
